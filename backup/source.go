@@ -1,0 +1,40 @@
+// Package backup brings mail from a source into the archive: everything the source shows that the archive does
+// not hold yet, each message once, and none counted before it is safe on disk.
+package backup
+
+import (
+	"context"
+	"io"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// A Source is an account to read from. It leaves the account as it found it. It is used by one goroutine at a
+// time. Errors are *mail.Error; cancelling ctx closes the connection. A Source connects when it must: after an
+// error of ScopeSession the next call dials again.
+type Source interface {
+	Mailboxes(ctx context.Context) ([]mail.Mailbox, error)
+
+	// List returns every message the mailbox shows, none twice, or an error: a listing that does not add up is
+	// never returned short.
+	List(ctx context.Context, mailbox string) ([]mail.Item, error)
+
+	// Fetch calls fn with each of the items in turn and the octets the server sends for it. The reader is good
+	// until fn returns and says io.EOF only when the message is whole. A message that the server does not hand
+	// over makes the first Read fail with an error of ScopeMessage, and Fetch goes on after fn; any other error
+	// ends it. When fn fails, Fetch drops the connection without a farewell (over POP3 without QUIT) and
+	// returns fn's error.
+	Fetch(ctx context.Context, items []mail.Item, fn func(mail.Item, io.Reader) error) error
+
+	// End ends the session politely (over POP3 with QUIT, after which a server may forget what it handed over):
+	// it is called when everything fetched is archived. Without a session it does nothing.
+	End(ctx context.Context) error
+}
+
+// A Windowed source may show only a part of its mail at a time (Gmail over POP3): when a session has ended, the
+// next may show more.
+type Windowed interface {
+	Source
+	// Windows reports whether it is worth listing again in a new session.
+	Windows() bool
+}

@@ -1,0 +1,185 @@
+package mail
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"net/mail"
+	"strings"
+	"time"
+)
+
+const (
+	maxHead      = 1 << 20 // octets of a header that are kept for its fields
+	maxMessageID = 998     // RFC 5322 §2.1.1: the longest line
+)
+
+// A Header holds the few fields the house works with, each the first of its name, unfolded. What a message does
+// not have, or has in a form nobody can read, is empty.
+type Header struct {
+	MessageID string // between and with its angle brackets where it has them, without white space
+	Date      string
+	From      string
+	To        string
+	Subject   string
+	received  string
+}
+
+// ParseHeader reads the fields of a header, or of as much of a message as is there. It never fails: lines that
+// are not of the syntax say nothing, and an mbox "From " line is passed over.
+func ParseHeader(head []byte) Header {
+	var h Header
+	fields := map[string]*string{
+		"message-id": &h.MessageID, "date": &h.Date, "from": &h.From, "to": &h.To,
+		"subject": &h.Subject, "received": &h.received,
+	}
+	for len(head) > 0 {
+		var name, value string
+		name, value, head = nextField(head)
+		if name == "" && value == "" {
+			break // the empty line
+		}
+		if dst := fields[strings.ToLower(name)]; dst != nil && *dst == "" {
+			*dst = value
+		}
+	}
+	h.MessageID = canonicalID(h.MessageID)
+	return h
+}
+
+// nextField takes the first line of head and those that continue it. A line that is no field has value only; the
+// empty line has neither.
+func nextField(head []byte) (name, value string, rest []byte) {
+	line, rest := cutLine(head)
+	if len(line) == 0 {
+		return "", "", rest
+	}
+	raw := line
+	for len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') {
+		line, rest = cutLine(rest)
+		raw = append(append(raw[:len(raw):len(raw)], ' '), bytes.TrimLeft(line, " \t")...)
+	}
+	before, after, found := bytes.Cut(raw, []byte{':'})
+	before = bytes.TrimRight(before, " \t")
+	if !found || len(before) == 0 || bytes.ContainsAny(before, " \t") {
+		return "", string(raw), rest
+	}
+	return string(before), string(bytes.TrimSpace(after)), rest
+}
+
+// cutLine returns the first line without its end, and what follows.
+func cutLine(p []byte) (line, rest []byte) {
+	i := bytes.IndexByte(p, '\n')
+	if i < 0 {
+		return bytes.TrimRight(p, "\r"), nil
+	}
+	return bytes.TrimRight(p[:i], "\r"), p[i+1:]
+}
+
+// canonicalID makes Message-IDs comparable: servers fold them anew, and people put comments behind them.
+func canonicalID(v string) string {
+	if open := strings.IndexByte(v, '<'); open >= 0 {
+		if end := strings.IndexByte(v[open:], '>'); end > 1 {
+			v = v[open : open+end+1]
+		}
+	}
+	v = strings.Join(strings.Fields(v), "")
+	return v[:min(len(v), maxMessageID)]
+}
+
+// Keys returns the keys under which a message with this header is looked for among others: by Message-ID, if it
+// has one, and by Date, From, To and Subject. Equal keys make candidates, never a match: content decides.
+// Octets that are not ASCII count as X in a key, because that is what some servers make of them.
+func (h Header) Keys() []string {
+	var keys []string
+	if h.MessageID != "" {
+		keys = append(keys, "id:"+asciiOnly(h.MessageID))
+	}
+	if h.Date+h.From+h.To+h.Subject != "" {
+		sum := sha256.New()
+		for _, v := range []string{h.Date, h.From, h.To, h.Subject} {
+			sum.Write([]byte(asciiOnly(strings.Join(strings.Fields(v), " "))))
+			sum.Write([]byte{0})
+		}
+		keys = append(keys, "hdr:"+string(sum.Sum(nil)))
+	}
+	return keys
+}
+
+func asciiOnly(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 0x80 {
+			b[i] = 'X'
+		}
+	}
+	return string(b)
+}
+
+// Arrived returns when the message came in, for sources that have no INTERNALDATE: by its topmost Received
+// field, else by its Date; zero when neither tells. It is to the second, with the zone it was written in.
+func (h Header) Arrived() time.Time {
+	trace := h.received[strings.LastIndexByte(h.received, ';')+1:]
+	for _, v := range []string{trace, h.Date} {
+		if t, ok := parseDate(v); ok {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+var dateLayouts = []string{
+	"Mon Jan _2 15:04:05 2006",
+	"Mon, _2 Jan 2006 15:04:05",
+	"_2 Jan 2006 15:04:05",
+	time.RFC3339,
+	"2006-01-02 15:04:05 -0700",
+	"2006-01-02 15:04:05",
+}
+
+func parseDate(v string) (time.Time, bool) {
+	v = strings.TrimSpace(v)
+	t, err := mail.ParseDate(v)
+	for i := 0; err != nil && i < len(dateLayouts); i++ {
+		t, err = time.Parse(dateLayouts[i], v)
+	}
+	// What stands outside this is a broken clock, and INTERNALDATE and file times of some systems cannot say it.
+	if err != nil || t.Unix() <= 0 || t.Unix() >= 1<<32 {
+		return time.Time{}, false
+	}
+	return t.Truncate(time.Second), true
+}
+
+// headScan collects a header as it streams by, up to the first empty line.
+type headScan struct {
+	buf   []byte
+	inRow bool // the line under way holds something other than CRs
+	done  bool
+}
+
+// write takes what of p belongs to the header and returns its length; the empty line is neither header nor body,
+// and counts as header here only in the length.
+func (s *headScan) write(p []byte) int {
+	for at := 0; at < len(p); {
+		i := bytes.IndexByte(p[at:], '\n')
+		if i < 0 {
+			s.keep(p[at:])
+			return len(p)
+		}
+		line := p[at : at+i+1]
+		at += i + 1
+		s.keep(line)
+		if !s.inRow {
+			s.done = true
+			return at
+		}
+		s.inRow = false
+	}
+	return len(p)
+}
+
+func (s *headScan) keep(p []byte) {
+	if !s.inRow && len(bytes.Trim(p, "\r\n")) > 0 {
+		s.inRow = true
+	}
+	s.buf = append(s.buf, p[:min(len(p), max(0, maxHead-len(s.buf)))]...)
+}

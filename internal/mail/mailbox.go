@@ -1,0 +1,98 @@
+package mail
+
+import (
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Inbox is the one mailbox name every account has (RFC 9051 §5.1); it is matched in any case.
+const Inbox = "INBOX"
+
+// A Role is what a mailbox is for: a special use of RFC 6154, or RoleInbox.
+type Role string
+
+// The roles of RFC 6154 §2, RFC 8457 and the INBOX.
+const (
+	RoleNone      Role = ""
+	RoleInbox     Role = "inbox"
+	RoleAll       Role = "all"
+	RoleArchive   Role = "archive"
+	RoleDrafts    Role = "drafts"
+	RoleFlagged   Role = "flagged"
+	RoleImportant Role = "important"
+	RoleJunk      Role = "junk"
+	RoleSent      Role = "sent"
+	RoleTrash     Role = "trash"
+)
+
+// A Mailbox is one folder of an account.
+type Mailbox struct {
+	// Name is the name as the server spells it on the wire, in full; it is the key, and never prettified.
+	// INBOX, in whatever case, is spelt "INBOX".
+	Name string
+	// Delim separates the levels of Name; 0 where the server has none (NIL).
+	Delim rune
+	Role  Role
+}
+
+// IsInbox reports whether name is the INBOX.
+func IsInbox(name string) bool { return strings.EqualFold(name, Inbox) }
+
+// A Ref names one message at its source, for good: over IMAP by mailbox, UIDVALIDITY and UID; over POP3 by the
+// UIDL, in mailbox INBOX with Validity 0. A message number is never part of it: it means one session only.
+type Ref struct {
+	Mailbox  string
+	Validity uint32 // UIDVALIDITY (RFC 9051 §2.3.1.1); 0 over POP3
+	// UID is the UID in decimal, or the UIDL as raw octets (RFC 1939 §7). A UIDL that a listing shows more than
+	// once is followed by NUL and the number of its occurrence from the second on.
+	UID string
+}
+
+// String is for people and reports, not for keys.
+func (r Ref) String() string {
+	if r.Validity == 0 {
+		return r.Mailbox + "/" + strings.ReplaceAll(r.UID, "\x00", "#")
+	}
+	return r.Mailbox + "/" + strconv.FormatUint(uint64(r.Validity), 10) + "/" + r.UID
+}
+
+// An Item is a message as a listing shows it: everything but its octets.
+type Item struct {
+	Ref Ref
+	// Size in octets as the server announces it: LIST (RFC 1939 §5) or RFC822.SIZE. An estimate, never an equality.
+	Size  int64
+	Flags Flags
+	// Received is the INTERNALDATE (RFC 9051 §2.3.3), not the Date header; zero where the protocol has none.
+	Received time.Time
+	// Header is what the listing asked for of the header, zero where it did not.
+	Header Header
+}
+
+// An Account names an account for good: what an archive is bound to and outcomes are kept for. Port and TLS are
+// ways to reach it, not part of it.
+type Account struct {
+	Protocol string // "pop3" or "imap"
+	Host     string // in lower case
+	User     string
+}
+
+// String is the account's key and its name in reports; it holds no secret.
+func (a Account) String() string { return a.Protocol + "://" + a.User + "@" + a.Host }
+
+// A Status is what opening a mailbox tells (RFC 9051 §6.3.2).
+type Status struct {
+	Validity uint32 // UIDVALIDITY, never 0
+	Next     uint32 // UIDNEXT: no message that arrives after has a smaller UID; never 0
+	Messages uint32 // EXISTS
+}
+
+// An Outgoing is a message on its way to a destination.
+type Outgoing struct {
+	Flags    Flags
+	Received time.Time // becomes the INTERNALDATE; zero: the server's own time
+	Octets   int64     // of the canonical form, to the octet
+	// Open returns the canonical form, which must be Octets long; the caller closes it.
+	Open func() (io.ReadCloser, error)
+}

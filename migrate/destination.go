@@ -1,0 +1,36 @@
+// Package migrate brings mail from the archive to an account: what is not there yet, each message once, whatever
+// was cut off in between, and it can say of every message what became of it.
+package migrate
+
+import (
+	"context"
+	"io"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// A Destination is an account to write to. It is used by one goroutine at a time. Errors are *mail.Error;
+// cancelling ctx closes the connection. A Destination connects when it must: after an error of ScopeSession the
+// next call dials again.
+type Destination interface {
+	Mailboxes(ctx context.Context) ([]mail.Mailbox, error)
+
+	// Create makes the mailbox; it is no error if it is there already.
+	Create(ctx context.Context, mb mail.Mailbox) error
+
+	// Select opens the mailbox for appending. No UIDVALIDITY, or none that can be trusted, is an error.
+	Select(ctx context.Context, mailbox string) (mail.Status, error)
+
+	// List returns the messages of the mailbox with UIDs of from and above, in order, with their Header.
+	List(ctx context.Context, mailbox string, from uint32) ([]mail.Item, error)
+
+	// Fetch reads messages back without marking them read; as backup.Source's.
+	Fetch(ctx context.Context, items []mail.Item, fn func(mail.Item, io.Reader) error) error
+
+	// Append sends the batch to one mailbox, in order, and reports the outcome of each message at most once, as
+	// soon as it is known: a nil error means the server said OK, and uid is what it named in a valid APPENDUID
+	// (RFC 4315), 0 if it named none; an error of ScopeMessage is the server's definite no; one with Unsure set
+	// means the server may have stored it or not. What was not reported when Append returns was not sent. It
+	// sends no message twice.
+	Append(ctx context.Context, mailbox string, batch []mail.Outgoing, done func(i int, uid uint32, err error)) error
+}
