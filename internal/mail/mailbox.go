@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"context"
 	"io"
 	"strconv"
 	"strings"
@@ -95,4 +96,10 @@ type Outgoing struct {
 	Octets   int64     // of the canonical form, to the octet
 	// Open returns the canonical form, which must be Octets long; the caller closes it.
 	Open func() (io.ReadCloser, error)
+}
+
+// A Login is who logs in and how the secret is had; it is asked for at the first login only and kept by nobody else.
+type Login struct {
+	User     string
+	Password func(ctx context.Context) (string, error)
 }
