@@ -1,0 +1,69 @@
+package dial
+
+import (
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// maxWrite is how much must go out within one idle time; more would make a slow line look like a silent one.
+const maxWrite = 16 << 10
+
+// farewell is how long saying goodbye in TLS (close_notify) may take.
+const farewell = 5 * time.Second
+
+// A wire is the connection below TLS: every Read and Write of it has the idle time, counted anew.
+type wire struct {
+	net.Conn
+	idle  atomic.Int64 // a time.Duration
+	meter *Meter
+}
+
+func newWire(raw net.Conn, idle time.Duration, meter *Meter) *wire {
+	if meter == nil {
+		meter = new(Meter)
+	}
+	w := &wire{Conn: raw, meter: meter}
+	w.idle.Store(int64(idle))
+	return w
+}
+
+func (w *wire) deadline() time.Time { return time.Now().Add(time.Duration(w.idle.Load())) }
+
+func (w *wire) Read(p []byte) (int, error) {
+	if err := w.Conn.SetReadDeadline(w.deadline()); err != nil {
+		return 0, err
+	}
+	n, err := w.Conn.Read(p)
+	w.meter.read.Add(int64(n))
+	return n, err
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	written := 0
+	for {
+		if err := w.Conn.SetWriteDeadline(w.deadline()); err != nil {
+			return written, err
+		}
+		n, err := w.Conn.Write(p[written:min(len(p), written+maxWrite)])
+		w.meter.written.Add(int64(n))
+		if written += n; err != nil || written == len(p) {
+			return written, err
+		}
+	}
+}
+
+// SetDeadline, SetReadDeadline and SetWriteDeadline do nothing: the idle time rules. go-imap allows five minutes
+// for a whole literal and never renews them, so that a large message on a slow line could not be had at all; it
+// also takes the deadline away while it waits, so that a silent server would be waited for without end.
+func (w *wire) SetDeadline(time.Time) error      { return nil }
+func (w *wire) SetReadDeadline(time.Time) error  { return nil }
+func (w *wire) SetWriteDeadline(time.Time) error { return nil }
+
+// abort closes at once: what was not sent is not sent any more, and over TCP the server sees a reset.
+func (w *wire) abort() error {
+	if tcp, ok := w.Conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	return w.Conn.Close()
+}
