@@ -1,0 +1,267 @@
+package postoffice
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// A Server shows an office's mail over POP3 or IMAP.
+type Server struct {
+	office *Office
+	talk   func(*conn) // serves one connection to its end
+
+	running sync.WaitGroup
+
+	mu        sync.Mutex
+	trouble   Trouble
+	fitted    []int // how many commands fitted each of trouble.Faults
+	said      []string
+	wires     []*wire // of all connections there were
+	live      map[*wire]bool
+	listeners []net.Listener
+	atClose   []func()
+	closed    bool
+}
+
+func newServer(o *Office, t Trouble, talk func(*conn)) *Server {
+	s := &Server{office: o, talk: talk, live: make(map[*wire]bool)}
+	s.SetTrouble(t)
+	return s
+}
+
+// SetTrouble replaces the trouble and begins to count its faults anew.
+func (s *Server) SetTrouble(t Trouble) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trouble, s.fitted = t, make([]int, len(t.Faults))
+}
+
+// Listen serves a TCP port of 127.0.0.1 until Close and returns its address; with a config over implicit TLS.
+func (s *Server) Listen(config *tls.Config) (addr string, err error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		ln.Close()
+		return "", net.ErrClosed
+	}
+	s.listeners = append(s.listeners, ln)
+	s.running.Go(func() { s.accept(ln, config) })
+	return ln.Addr().String(), nil
+}
+
+func (s *Server) accept(ln net.Listener, config *tls.Config) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		s.start(c, config)
+	}
+}
+
+// Dial connects to the server in memory, whatever the address; it fits where a net.Dialer's DialContext goes.
+func (s *Server) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	client, server := net.Pipe()
+	if !s.start(server, nil) {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: errors.New("connection refused")}
+	}
+	return client, nil
+}
+
+// ServeConn serves one connection to its end and closes it.
+func (s *Server) ServeConn(c net.Conn) {
+	if w := s.register(c, c); w != nil {
+		s.serve(w)
+	}
+}
+
+// start serves a connection in a goroutine of its own that Close waits for.
+func (s *Server) start(line net.Conn, config *tls.Config) bool {
+	speak := line
+	if config != nil {
+		speak = tls.Server(line, config)
+	}
+	w := s.register(speak, line)
+	if w != nil {
+		go s.serve(w)
+	}
+	return w != nil
+}
+
+type registered struct {
+	*wire
+	n     int
+	crowd bool // there are more connections than there may be
+}
+
+// register makes a connection known to Close; after it, it closes the connection and returns nil.
+func (s *Server) register(speak, line net.Conn) *registered {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		line.Close()
+		return nil
+	}
+	n := len(s.wires) + 1
+	t := s.troubleOf(n)
+	w := newWire(speak, line, t.Cut, t.Trickle)
+	s.wires = append(s.wires, w)
+	s.live[w] = true
+	s.running.Add(1)
+	return &registered{wire: w, n: n, crowd: t.MaxConns > 0 && len(s.live) > t.MaxConns}
+}
+
+func (s *Server) serve(w *registered) {
+	defer s.running.Done()
+	w.cutAt(FromClient, 0)
+	w.cutAt(ToClient, 0)
+	go w.pump()
+	s.talk(&conn{srv: s, wire: w.wire, n: w.n, crowd: w.crowd, at: s.troubleNow(w.n)})
+	w.Close()
+	s.mu.Lock()
+	delete(s.live, w.wire)
+	s.mu.Unlock()
+	<-w.pumped
+	w.line.Close()
+}
+
+// Close stops listening, ends all connections, and returns when nothing of the server runs any more.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	for _, ln := range s.listeners {
+		ln.Close()
+	}
+	for _, w := range s.wires {
+		w.kill()
+	}
+	atClose := s.atClose
+	s.mu.Unlock()
+	for _, f := range atClose {
+		f()
+	}
+	s.running.Wait()
+	return nil
+}
+
+// Commands returns every command that arrived so far, without tags and with passwords replaced by "***".
+func (s *Server) Commands() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.said)
+}
+
+// Count returns how many commands of that verb arrived so far; "FETCH" does not count UID FETCH.
+func (s *Server) Count(verb string) int {
+	n := 0
+	for _, command := range s.Commands() {
+		if verbOf(command) == verb {
+			n++
+		}
+	}
+	return n
+}
+
+// verbOf returns the command's name in capitals, with its UID if it has one (RFC 9051 §6.4.9).
+func verbOf(command string) string {
+	verb, rest, _ := strings.Cut(command, " ")
+	verb = strings.ToUpper(verb)
+	if verb == "UID" {
+		second, _, _ := strings.Cut(rest, " ")
+		return verb + " " + strings.ToUpper(second)
+	}
+	return verb
+}
+
+// Traffic is how many octets passed on one connection, over TLS of plaintext.
+type Traffic struct{ FromClient, ToClient int64 }
+
+// Traffic returns what passed on each connection so far, in the order in which they began.
+func (s *Server) Traffic() []Traffic {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Traffic
+	for _, w := range s.wires {
+		all = append(all, w.traffic())
+	}
+	return all
+}
+
+// A conn is one connection as the protocols see it.
+type conn struct {
+	*wire
+	srv   *Server
+	n     int
+	crowd bool
+	at    Trouble // as it was when the connection began
+}
+
+func (s *Server) troubleNow(n int) Trouble {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.troubleOf(n)
+}
+
+// troubleOf returns the trouble of the n-th connection as it is now.
+func (s *Server) troubleOf(n int) Trouble {
+	if s.trouble.On != nil && !s.trouble.On(n) {
+		return Trouble{}
+	}
+	return s.trouble
+}
+
+// now returns the connection's trouble as it is now.
+func (c *conn) now() Trouble { return c.srv.troubleNow(c.n) }
+
+// has reports whether the server has that capability.
+func (c *conn) has(capability string) bool { return !slices.Contains(c.at.Without, capability) }
+
+// heard notes that a command arrived.
+func (c *conn) heard(command string) {
+	c.srv.mu.Lock()
+	c.srv.said = append(c.srv.said, command)
+	c.srv.mu.Unlock()
+	if on := c.now().OnCommand; on != nil {
+		on(c.n, command)
+	}
+}
+
+// fault returns what befalls the command, or nil. The size is that of its message, and m the message where it is
+// known; early means before its literal.
+func (c *conn) fault(verb string, early bool, size int64, m *Message) *Fault {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	var befalls *Fault
+	faults := c.srv.troubleOf(c.n).Faults
+	for i := range faults {
+		f := &faults[i]
+		if !f.fits(verb, early, size, m) {
+			continue
+		}
+		c.srv.fitted[i]++
+		if befalls == nil && f.counts(c.srv.fitted[i]) {
+			befalls = f
+		}
+	}
+	return befalls
+}
+
+// rewritten returns the lines to say instead of one.
+func (c *conn) rewritten(command, line string) []string {
+	if rewrite := c.now().Rewrite; rewrite != nil {
+		return rewrite(command, line)
+	}
+	return []string{line}
+}
