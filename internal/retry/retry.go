@@ -1,0 +1,89 @@
+// Package retry decides whether trouble with an account is worth another try, and waits until then.
+package retry
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/progress"
+)
+
+const (
+	// patience is the longest a run waits because a server asked it to; a longer wait is for the next run.
+	patience = 2 * time.Minute
+	// tries is how often in a row something may fail without anything having got through in between.
+	tries = 4
+	// firstTries is the same before anything has got through at all: then it is rather a wrong name than a bad line.
+	firstTries = 2
+)
+
+// Stopped is what a job returns that was asked to stop and has finished what it was at.
+var Stopped = errors.New("stopped")
+
+// A Pause waits for d, or less when ctx ends. Tests that cannot fake the clock bring their own.
+type Pause func(ctx context.Context, d time.Duration) error
+
+// A Policy counts the failures of one half of a job. Its zero value has seen none.
+type Policy struct {
+	Half     progress.Half
+	Watch    progress.Watch
+	Stop     <-chan struct{} // closed: wait no longer; nil: never
+	Pause    Pause           // how to wait; nil: by the clock
+	failures int
+	started  bool // something has got through
+}
+
+// Progress says that something got through: the next failure is the first again.
+func (p *Policy) Progress() { p.failures, p.started = 0, true }
+
+// Again returns nil after a pause if it is worth trying again after err with a new connection. Otherwise it
+// returns err, or Stopped, or the reason why ctx ended.
+func (p *Policy) Again(ctx context.Context, err error) error {
+	pause, worth := p.pause(err)
+	if !worth || ctx.Err() != nil {
+		return err
+	}
+	p.Watch.Tell(progress.Waiting{Half: p.Half, For: pause, Why: err.Error()})
+	return p.Sleep(ctx, pause)
+}
+
+func (p *Policy) pause(err error) (pause time.Duration, worth bool) {
+	var e *mail.Error
+	if !errors.As(err, &e) || e.Scope != mail.ScopeSession {
+		return 0, false
+	}
+	p.failures++
+	limit := firstTries
+	if p.started {
+		limit = tries
+	}
+	if p.failures >= limit || e.Later > patience {
+		return 0, false
+	}
+	if e.Later > 0 {
+		return e.Later, true
+	}
+	// 1, 4, 16 s, and a little that differs between programs that lost the same server at the same moment.
+	step := time.Second << (2 * (p.failures - 1))
+	return step + rand.N(step/4), true
+}
+
+// Sleep waits for d. It returns Stopped when Stop is closed first, and the reason why ctx ended when that comes first.
+func (p *Policy) Sleep(ctx context.Context, d time.Duration) error {
+	if p.Pause != nil {
+		return p.Pause(ctx, d)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-p.Stop:
+		return Stopped
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
