@@ -1,0 +1,76 @@
+package account
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// parseQuery reads NAME=VALUE&NAME=VALUE. A + stands for itself here: file names have it, forms have not come near.
+func (a *Account) parseQuery(s string) error {
+	seen := make(map[string]bool)
+	for parameter := range strings.SplitSeq(s, "&") {
+		if parameter == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(parameter, "=")
+		if seen[name] {
+			return wrong("", "%s= stands there twice", mail.Printable(name))
+		}
+		seen[name] = true
+		value, err := url.PathUnescape(value)
+		if err != nil || strings.ContainsAny(value, "\x00\r\n") {
+			return wrong("write %25 for a % that stands for itself", "the value of %s= cannot be read", mail.Printable(name))
+		}
+		if err := a.setParameter(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Account) setParameter(name, value string) error {
+	switch name {
+	case "tls":
+		if value != "none" {
+			return wrong("leave it out: pop3s:// and imaps:// are with TLS", "tls=%s: none is the only value", mail.Printable(value))
+		}
+		a.Plain = true
+	case "ca":
+		if value == "" {
+			return wrong("write ca=FILE, a file of certificates in PEM", "ca= names no file")
+		}
+		a.CAFile = value
+	case "pin", "auth":
+		return wrong("", "%s= is not there yet", name)
+	default:
+		return wrong("there are tls=none and ca=FILE", "unknown parameter %s=", mail.Printable(name))
+	}
+	return nil
+}
+
+// checkTLS refuses what would send a password in clear, and what contradicts itself.
+func (a *Account) checkTLS(secure, insecurePlaintext bool) error {
+	withTLS := fmt.Sprintf("write %ss://", a.Protocol)
+	switch {
+	case secure && a.Plain:
+		return wrong(fmt.Sprintf("write %s:// if it must be without TLS", a.Protocol), "%ss:// is with TLS, and tls=none is without", a.Protocol)
+	case !secure && !a.Plain:
+		upgrade := map[string]string{POP3: "STLS", IMAP: "STARTTLS"}[a.Protocol]
+		return wrong(fmt.Sprintf("%s, which is with TLS from the start, on port %d", withTLS, defaultPorts[a.Protocol+"s"]),
+			"%s:// is with %s, which is not there yet", a.Protocol, upgrade)
+	case a.Plain && a.CAFile != "":
+		return wrong("leave out one of the two", "without TLS there is no certificate that ca= could be for")
+	case a.Plain && !insecurePlaintext && !loopback(a.Host):
+		return wrong(withTLS+"; if there is no way around, --insecure-plaintext allows it",
+			"tls=none would send the password and all mail to %s in clear", a.Host)
+	}
+	return nil
+}
+
+// wrong returns the error for an account that is written wrongly.
+func wrong(hint, format string, args ...any) error {
+	return &mail.Error{Scope: mail.ScopeAccount, Cause: mail.CauseUsage, Hint: hint, Err: fmt.Errorf(format, args...)}
+}
