@@ -35,7 +35,7 @@ type entry struct {
 }
 
 func talkPOP3(c *conn) {
-	p := &pop3{conn: c, out: bufio.NewWriter(c.wire)}
+	p := &pop3{conn: c, out: bufio.NewWriterSize(c.wire, 64<<10), command: "GREETING"}
 	defer p.leave()
 	if c.crowd {
 		p.status("-ERR [SYS/TEMP] too many connections")

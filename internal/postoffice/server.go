@@ -16,6 +16,7 @@ type Server struct {
 	talk   func(*conn) // serves one connection to its end
 
 	running sync.WaitGroup
+	quit    chan struct{} // closed by Close
 
 	mu        sync.Mutex
 	trouble   Trouble
@@ -24,12 +25,12 @@ type Server struct {
 	wires     []*wire // of all connections there were
 	live      map[*wire]bool
 	listeners []net.Listener
-	atClose   []func()
+	looks     []look
 	closed    bool
 }
 
 func newServer(o *Office, t Trouble, talk func(*conn)) *Server {
-	s := &Server{office: o, talk: talk, live: make(map[*wire]bool)}
+	s := &Server{office: o, talk: talk, live: make(map[*wire]bool), quit: make(chan struct{})}
 	s.SetTrouble(t)
 	return s
 }
@@ -140,18 +141,17 @@ func (s *Server) serve(w *registered) {
 // Close stops listening, ends all connections, and returns when nothing of the server runs any more.
 func (s *Server) Close() error {
 	s.mu.Lock()
-	s.closed = true
+	if !s.closed {
+		s.closed = true
+		close(s.quit)
+	}
 	for _, ln := range s.listeners {
 		ln.Close()
 	}
 	for _, w := range s.wires {
 		w.kill()
 	}
-	atClose := s.atClose
 	s.mu.Unlock()
-	for _, f := range atClose {
-		f()
-	}
 	s.running.Wait()
 	return nil
 }
@@ -242,16 +242,19 @@ func (c *conn) heard(command string) {
 // known; early means before its literal.
 func (c *conn) fault(verb string, early bool, size int64, m *Message) *Fault {
 	c.srv.mu.Lock()
-	defer c.srv.mu.Unlock()
+	faults, fitted := c.srv.troubleOf(c.n).Faults, c.srv.fitted
+	c.srv.mu.Unlock()
 	var befalls *Fault
-	faults := c.srv.troubleOf(c.n).Faults
 	for i := range faults {
 		f := &faults[i]
-		if !f.fits(verb, early, size, m) {
+		if !f.fits(verb, early, size, m) { // which may ask the server something
 			continue
 		}
-		c.srv.fitted[i]++
-		if befalls == nil && f.counts(c.srv.fitted[i]) {
+		c.srv.mu.Lock()
+		fitted[i]++
+		n := fitted[i]
+		c.srv.mu.Unlock()
+		if befalls == nil && f.counts(n) {
 			befalls = f
 		}
 	}

@@ -14,10 +14,8 @@ type Trouble struct {
 	// Faults befall single commands; of several that are due the first in the list does.
 	Faults []Fault
 
-	// Rewrite is given every line the server says, without its line end, and the command it answers ("" for the
-	// greeting; the password is replaced); what it returns is said instead. Over IMAP the command is without its
-	// tag, and a line that holds a literal comes in two, before and after its octets. Bodies are not given.
-	Rewrite func(command, line string) []string
+	// Rewrite, where set, changes what the server says.
+	Rewrite Rewrite
 
 	// OnCommand is called when a command has arrived and nothing is done about it yet; the password is replaced.
 	// It may block. It must not call Close.
@@ -119,7 +117,7 @@ type Fault struct {
 	Times int
 
 	// Larger and Match, where set, count only messages larger than so many octets, and those that match. They go
-	// with APPEND, RETR and TOP.
+	// with APPEND, RETR and TOP. Over IMAP the message has no UID yet.
 	Larger int64
 	Match  func(Message) bool
 

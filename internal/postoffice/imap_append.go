@@ -1,0 +1,189 @@
+package postoffice
+
+import (
+	"bytes"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// Append stores a message, if nothing befalls it. It takes the octets and flags from the relay, for imapserver
+// gives some keywords a case of its own.
+func (s *session) Append(name string, r imap.LiteralReader, options *imap.AppendOptions) (*imap.AppendData, error) {
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return nil, err
+	}
+	m := Message{
+		Octets:   s.literals[len(s.literals)-1],
+		Flags:    flagList(s.command),
+		Received: options.Time,
+	}
+	f := s.fault("APPEND", false, int64(len(m.Octets)), &m)
+	if f == nil {
+		return s.append(name, m)
+	}
+	s.withheld = f
+	switch f.Do {
+	case Done:
+		return s.append(name, m)
+	case Late:
+		s.srv.after(f.After, func() { s.append(name, m) })
+	case AfterLook:
+		s.srv.afterLook(s.n, func() { s.append(name, m) })
+	}
+	return nil, nil
+}
+
+func (s *session) append(name string, m Message) (*imap.AppendData, error) {
+	kept := true
+	if keep := s.now().Keep; keep != nil {
+		m, kept = keep(m)
+	}
+	s.account.mu.Lock()
+	defer s.account.mu.Unlock()
+	mb, err := s.find(name)
+	if err != nil {
+		return nil, no(imap.ResponseCodeTryCreate, "no such mailbox")
+	}
+	data := &imap.AppendData{UIDValidity: mb.validity, UID: imap.UID(mb.next)}
+	if kept {
+		s.account.deliver(mb, m)
+	} else {
+		mb.next++
+	}
+	if !s.has("UIDPLUS") {
+		return nil, nil
+	}
+	return data, nil
+}
+
+var parentheses = regexp.MustCompile(`\(([^()]*)\)`)
+
+// flagList returns the flags in an APPEND as the client wrote them.
+func flagList(command string) []string {
+	args := command[min(len("APPEND "), len(command)):]
+	args = args[astring(args):] // a mailbox name may hold parentheses
+	if found := parentheses.FindStringSubmatch(args); found != nil {
+		return strings.Fields(found[1])
+	}
+	return nil
+}
+
+// after does something when so much time has passed, unless the server is closed before.
+func (s *Server) after(d time.Duration, do func()) {
+	s.running.Go(func() {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			do()
+		case <-s.quit:
+		}
+	})
+}
+
+type look struct {
+	conn int // the connection that does not count
+	do   func()
+}
+
+// afterLook does something when another connection has looked into a mailbox.
+func (s *Server) afterLook(conn int, do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looks = append(s.looks, look{conn, do})
+}
+
+// looked is called when a command has been done.
+func (r *relay) looked() {
+	if !strings.HasSuffix(r.verb, "FETCH") && !strings.HasSuffix(r.verb, "SEARCH") {
+		return
+	}
+	r.srv.mu.Lock()
+	var due, rest []look
+	for _, l := range r.srv.looks {
+		if l.conn == r.n {
+			rest = append(rest, l)
+		} else {
+			due = append(due, l)
+		}
+	}
+	r.srv.looks = rest
+	r.srv.mu.Unlock()
+	for _, l := range due {
+		l.do()
+	}
+}
+
+// Copy copies messages to another mailbox (RFC 3501 §6.4.7).
+func (s *session) Copy(set imap.NumSet, dest string) (*imap.CopyData, error) {
+	s.account.mu.Lock()
+	defer s.account.mu.Unlock()
+	mb, err := s.find(dest)
+	if err != nil {
+		return nil, no(imap.ResponseCodeTryCreate, "no such mailbox")
+	}
+	data := &imap.CopyData{UIDValidity: mb.validity}
+	s.each(set, func(_ uint32, m *stored) {
+		m2 := m.Message
+		m2.UIDL = ""
+		data.SourceUIDs.AddNum(imap.UID(m.UID))
+		data.DestUIDs.AddNum(imap.UID(s.account.deliver(mb, m2)))
+	})
+	if !s.has("UIDPLUS") || len(data.SourceUIDs) == 0 {
+		return nil, nil
+	}
+	return data, nil
+}
+
+// KeepNothing, as a Trouble's Keep, has an APPEND that was OK leave no message behind.
+func KeepNothing(m Message) (Message, bool) { return m, false }
+
+// KeepEmpty, as a Trouble's Keep, has messages read back empty. Servers that parse mail do it with mail they cannot.
+func KeepEmpty(m Message) (Message, bool) {
+	m.Octets = nil
+	return m, true
+}
+
+// Rewriting returns a Keep of a server that changes what it is given.
+func Rewriting(changes ...func([]byte) []byte) func(Message) (Message, bool) {
+	return func(m Message) (Message, bool) {
+		for _, change := range changes {
+			m.Octets = change(m.Octets)
+		}
+		return m, true
+	}
+}
+
+// AddField returns a change for Rewriting that puts a field before all others, as Gluon does with X-Pm-Gluon-Id.
+func AddField(field string) func([]byte) []byte {
+	return func(octets []byte) []byte { return append([]byte(field+"\r\n"), octets...) }
+}
+
+// XFor8Bit is a change for Rewriting: every 8-bit octet of the header becomes X, in the Message-ID too. Cyrus does it.
+func XFor8Bit(octets []byte) []byte {
+	changed := bytes.Clone(octets)
+	for i := range header(changed) {
+		if changed[i] >= 0x80 {
+			changed[i] = 'X'
+		}
+	}
+	return changed
+}
+
+// CRLF is a change for Rewriting: a bare LF becomes CRLF.
+func CRLF(octets []byte) []byte { return toCRLF(octets) }
+
+// DropLoneCR is a change for Rewriting: a CR without LF behind it is dropped. Courier does it.
+func DropLoneCR(octets []byte) []byte {
+	var out []byte
+	for i, c := range octets {
+		if c != '\r' || i+1 < len(octets) && octets[i+1] == '\n' {
+			out = append(out, c)
+		}
+	}
+	return out
+}

@@ -1,0 +1,237 @@
+package postoffice
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+)
+
+// each calls fn with the messages of the set that the client knows of, and their numbers.
+func (s *session) each(set imap.NumSet, fn func(n uint32, m *stored)) {
+	switch set := set.(type) {
+	case imap.SeqSet:
+		static := staticSeq(set, uint32(len(s.view)))
+		for i, m := range s.view {
+			if static.Contains(uint32(i) + 1) {
+				fn(uint32(i)+1, m)
+			}
+		}
+	case imap.UIDSet:
+		var last uint32
+		if len(s.view) > 0 {
+			last = s.view[len(s.view)-1].UID
+		}
+		static := staticUID(set, imap.UID(last))
+		for i, m := range s.view {
+			if static.Contains(imap.UID(m.UID)) {
+				fn(uint32(i)+1, m)
+			}
+		}
+	}
+}
+
+// staticUID puts the last UID for "*". A range to it holds the last message even when it starts after it
+// (RFC 3501 §9, seq-range).
+func staticUID(set imap.UIDSet, last imap.UID) imap.UIDSet {
+	var static imap.UIDSet
+	for _, r := range set {
+		static.AddRange(orLast(r.Start, last), orLast(r.Stop, last))
+	}
+	return static
+}
+
+func staticSeq(set imap.SeqSet, last uint32) imap.SeqSet {
+	var static imap.SeqSet
+	for _, r := range set {
+		static.AddRange(orLast(r.Start, last), orLast(r.Stop, last))
+	}
+	return static
+}
+
+func orLast[N ~uint32](n, last N) N {
+	if n == 0 {
+		return last
+	}
+	return n
+}
+
+func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, options *imap.FetchOptions) error {
+	if options.Envelope || options.BodyStructure != nil || len(options.BinarySection)+len(options.BinarySectionSize) > 0 {
+		return no(imap.ResponseCodeCannot, "mail is not parsed here")
+	}
+	for _, section := range options.BodySection {
+		if len(section.Part) > 0 || section.Specifier == imap.PartSpecifierMIME {
+			return no(imap.ResponseCodeCannot, "mail is not parsed here")
+		}
+	}
+	var err error
+	s.each(set, func(n uint32, m *stored) {
+		if err == nil {
+			err = s.fetch(w.CreateMessage(n), m, options)
+		}
+	})
+	return err
+}
+
+func (s *session) fetch(w *imapserver.FetchResponseWriter, m *stored, options *imap.FetchOptions) error {
+	read := s.markRead(m, options)
+	if options.UID {
+		w.WriteUID(imap.UID(m.UID))
+	}
+	if options.Flags || read {
+		w.WriteFlags(s.flagsOf(m))
+	}
+	if options.InternalDate {
+		w.WriteInternalDate(m.Received)
+	}
+	if options.RFC822Size {
+		w.WriteRFC822Size(int64(len(m.Octets)))
+	}
+	for _, section := range options.BodySection {
+		octets := part(m.Octets, section)
+		literal := w.WriteBodySection(section, int64(len(octets)))
+		literal.Write(octets)
+		literal.Close()
+	}
+	return w.Close()
+}
+
+// markRead sets \Seen where a body is asked for without PEEK, and reports whether it was not set before.
+func (s *session) markRead(m *stored, options *imap.FetchOptions) bool {
+	peeks := func(section *imap.FetchItemBodySection) bool { return section.Peek }
+	if s.readOnly || !slices.ContainsFunc(options.BodySection, func(b *imap.FetchItemBodySection) bool { return !peeks(b) }) {
+		return false
+	}
+	s.account.mu.Lock()
+	defer s.account.mu.Unlock()
+	if m.has(imap.FlagSeen) {
+		return false
+	}
+	m.Flags = append(slices.Clone(m.Flags), string(imap.FlagSeen))
+	return true
+}
+
+func (s *session) flagsOf(m *stored) []imap.Flag {
+	s.account.mu.Lock()
+	defer s.account.mu.Unlock()
+	var flags []imap.Flag
+	for _, f := range m.Flags {
+		flags = append(flags, imap.Flag(f))
+	}
+	return flags
+}
+
+// part returns the octets of a section (RFC 3501 §6.4.5), without a look at what they mean.
+func part(octets []byte, section *imap.FetchItemBodySection) []byte {
+	head := header(octets)
+	switch {
+	case len(section.HeaderFields) > 0:
+		octets = fields(head, section.HeaderFields, true)
+	case len(section.HeaderFieldsNot) > 0:
+		octets = fields(head, section.HeaderFieldsNot, false)
+	case section.Specifier == imap.PartSpecifierHeader:
+		octets = head
+	case section.Specifier == imap.PartSpecifierText:
+		octets = octets[len(head):]
+	}
+	if p := section.Partial; p != nil {
+		start := min(p.Offset, int64(len(octets)))
+		octets = octets[start : start+min(p.Size, int64(len(octets))-start)]
+	}
+	return octets
+}
+
+// fields returns the fields of a header that are named, or those that are not, and an empty line.
+func fields(head []byte, names []string, named bool) []byte {
+	var out []byte
+	wanted := false
+	for line := range bytes.Lines(head) {
+		if len(bytes.Trim(line, "\r\n")) == 0 {
+			break
+		}
+		if line[0] != ' ' && line[0] != '\t' {
+			name, _, isField := bytes.Cut(line, []byte(":"))
+			is := slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, string(bytes.TrimRight(name, " \t"))) })
+			wanted = isField && is == named
+		}
+		if wanted {
+			out = append(out, line...)
+		}
+	}
+	return append(out, "\r\n"...)
+}
+
+func (s *session) Store(w *imapserver.FetchWriter, set imap.NumSet, flags *imap.StoreFlags, _ *imap.StoreOptions) error {
+	if s.readOnly {
+		return no("READ-ONLY", "the mailbox was opened by EXAMINE")
+	}
+	given := storeFlags(s.command)
+	var err error
+	s.each(set, func(n uint32, m *stored) {
+		s.change(m, flags.Op, given)
+		if flags.Silent || err != nil {
+			return
+		}
+		answer := w.CreateMessage(n)
+		if strings.HasPrefix(s.verb, "UID") {
+			answer.WriteUID(imap.UID(m.UID))
+		}
+		answer.WriteFlags(s.flagsOf(m))
+		err = answer.Close()
+	})
+	return err
+}
+
+// storeFlags returns the flags of a STORE as the client wrote them, in parentheses or not (RFC 3501 §6.4.6).
+func storeFlags(command string) []string {
+	at := strings.Index(strings.ToUpper(command), "FLAGS")
+	_, list, _ := strings.Cut(command[max(at, 0):], " ")
+	return strings.Fields(strings.Trim(list, "()"))
+}
+
+func (s *session) change(m *stored, op imap.StoreFlagsOp, given []string) {
+	s.account.mu.Lock()
+	defer s.account.mu.Unlock()
+	var kept []string
+	for _, f := range m.Flags {
+		isGiven := slices.ContainsFunc(given, func(g string) bool { return strings.EqualFold(g, f) })
+		if op == imap.StoreFlagsAdd || op == imap.StoreFlagsDel && !isGiven {
+			kept = append(kept, f)
+		}
+	}
+	m.Flags = kept
+	if op == imap.StoreFlagsDel {
+		return
+	}
+	for _, g := range given {
+		if !m.has(imap.Flag(g)) {
+			m.Flags = append(m.Flags, g)
+		}
+	}
+}
+
+func (s *session) Expunge(w *imapserver.ExpungeWriter, uids *imap.UIDSet) error {
+	if s.readOnly {
+		return nil // CLOSE after EXAMINE removes nothing (RFC 3501 §6.4.2)
+	}
+	if uids != nil && !s.has("UIDPLUS") {
+		return &imap.Error{Type: imap.StatusResponseTypeBad, Text: "Unknown command"}
+	}
+	doomed := make(map[*stored]bool)
+	s.account.mu.Lock()
+	for _, m := range s.view {
+		doomed[m] = m.has(imap.FlagDeleted)
+	}
+	if uids != nil {
+		chosen := make(map[*stored]bool)
+		s.each(*uids, func(_ uint32, m *stored) { chosen[m] = doomed[m] })
+		doomed = chosen
+	}
+	s.mailbox.remove(func(m *stored) bool { return doomed[m] })
+	now := slices.Clone(s.mailbox.mail)
+	s.account.mu.Unlock()
+	return s.tellGone(now, w.WriteExpunge)
+}
