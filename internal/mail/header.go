@@ -53,10 +53,10 @@ func nextField(head []byte) (name, value string, rest []byte) {
 	if len(line) == 0 {
 		return "", "", rest
 	}
-	raw := line
+	raw := line[:len(line):len(line)] // appending copies it once: the octets behind it are the message's
 	for len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') {
 		line, rest = cutLine(rest)
-		raw = append(append(raw[:len(raw):len(raw)], ' '), bytes.TrimLeft(line, " \t")...)
+		raw = append(append(raw, ' '), bytes.TrimLeft(line, " \t")...)
 	}
 	before, after, found := bytes.Cut(raw, []byte{':'})
 	before = bytes.TrimRight(before, " \t")

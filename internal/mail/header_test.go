@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -92,5 +93,14 @@ func TestPrintable(t *testing.T) {
 		if got := Printable(in); got != want {
 			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
 		}
+	}
+}
+
+// TestEndlessFold: a header of the largest size in lines of the smallest must not take minutes.
+func TestEndlessFold(t *testing.T) {
+	lines := maxHead / len("\r\n b")
+	h := ParseHeader([]byte("Subject: a" + strings.Repeat("\r\n b", lines) + "\r\nMessage-ID: <x@y>\r\n\r\n"))
+	if want := "a" + strings.Repeat(" b", lines); h.Subject != want || h.MessageID != "<x@y>" {
+		t.Errorf("Subject of %d octets, want %d; Message-ID %q", len(h.Subject), len(want), h.MessageID)
 	}
 }
