@@ -60,14 +60,15 @@ func (o owner) own(path string) error {
 }
 
 func (s *Server) config(version string, o Options) []byte {
-	text := common + config23
+	text, reuse := common+config23, "service_count = 0"
 	if !strings.HasPrefix(version, "2.3.") {
-		text = config24 + common
+		text, reuse = config24+common, "restart_request_count = unlimited"
 	}
 	var b bytes.Buffer
 	err := template.Must(template.New("dovecot.conf").Parse(text)).Execute(&b, map[string]any{
 		"Dir": s.dir, "Host": Host, "Password": Password, "Greeting": s.greeting(), "Owner": s.owner, "Quota": o.Quota,
 		"POP3": s.POP3, "POP3S": s.POP3S, "IMAP": s.IMAP, "IMAPS": s.IMAPS,
+		"Reuse": reuse,
 	})
 	if err != nil {
 		panic(err) // the template and its data stand in this file
@@ -113,7 +114,7 @@ namespace inbox {
   }
 }
 service imap-login {
-  service_count = 0
+  {{.Reuse}}
   {{if not .Owner.Root}}chroot ={{end}}
   inet_listener imap {
     port = {{.IMAP}}
@@ -124,7 +125,7 @@ service imap-login {
   }
 }
 service pop3-login {
-  service_count = 0
+  {{.Reuse}}
   {{if not .Owner.Root}}chroot ={{end}}
   inet_listener pop3 {
     port = {{.POP3}}
