@@ -63,6 +63,8 @@ func handshakeError(s Server, err error) *mail.Error {
 	case hungUp(err):
 		e.Err = sentence(io.ErrUnexpectedEOF, "%s hung up during the TLS handshake", s.Host)
 		e.Hint = noTLSHint(s.Port)
+	case isSocket(err):
+		e.Err = fmt.Errorf("the line to %s is cut: %w", s.Host, innermost(err))
 	case strings.Contains(err.Error(), "protocol version"): // crypto/tls has no type for it
 		e.Scope, e.Cause, e.Later = mail.ScopeAccount, mail.CauseCertificate, 0
 		e.Err = sentence(err, "%s speaks no TLS of version 1.2 or better", s.Host)
@@ -134,32 +136,36 @@ func validity(c *x509.Certificate) string {
 	return "expired on " + c.NotAfter.Format(time.DateOnly)
 }
 
-func readError(s Server, err error) error {
+func readError(s Server, err error) error  { return lineError(s, err, "said") }
+func writeError(s Server, err error) error { return lineError(s, err, "took") }
+
+func lineError(s Server, err error, did string) error {
+	e := &mail.Error{Scope: mail.ScopeSession, Cause: mail.CauseNetwork, Later: afterCut}
 	switch {
 	case isTimeout(err):
-		return cut(sentence(err, "%s said nothing for %s", s.Host, seconds(s.Idle)))
+		e.Err = sentence(err, "%s %s nothing for %s", s.Host, did, seconds(s.Idle))
 	case hungUp(err):
-		return cut(sentence(io.ErrUnexpectedEOF, "%s hung up", s.Host))
+		e.Err = sentence(io.ErrUnexpectedEOF, "%s hung up", s.Host)
+	default:
+		e.Err = fmt.Errorf("the line to %s is cut: %w", s.Host, innermost(err))
 	}
-	return cut(fmt.Errorf("the line to %s is cut: %w", s.Host, innermost(err)))
-}
-
-func writeError(s Server, err error) error {
-	if isTimeout(err) {
-		return cut(sentence(err, "%s took nothing for %s", s.Host, seconds(s.Idle)))
-	}
-	return cut(fmt.Errorf("the line to %s is cut: %w", s.Host, innermost(err)))
-}
-
-func cut(err error) error {
-	return &mail.Error{Scope: mail.ScopeSession, Cause: mail.CauseNetwork, Later: afterCut, Err: err}
+	return e
 }
 
 // hungUp reports whether the other side ended the line, by FIN or by reset.
 func hungUp(err error) bool {
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// isSocket reports whether err is the socket's; crypto/tls makes net.OpErrors of its own, with other words.
+func isSocket(err error) bool {
 	var op *net.OpError
-	socket := errors.As(err, &op) && (op.Op == "read" || op.Op == "write") // crypto/tls makes OpErrors of its own
-	return socket || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	return errors.As(err, &op) && (op.Op == "read" || op.Op == "write")
 }
 
 func isTimeout(err error) bool {
