@@ -3,7 +3,6 @@ package pop3
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -27,16 +26,12 @@ func within(op, mailbox string, err error) error {
 	return &full
 }
 
-// said is what the server said, fit for a person; a server that repeats the password is not repeated.
+// said is what the server said, fit for a person.
 func (c *session) said(st status) string {
-	text := st.text
-	if c.secret != "" {
-		text = strings.ReplaceAll(text, c.secret, "***")
-	}
-	if text == "" {
+	if st.text == "" {
 		return "it gave no reason"
 	}
-	return mail.Printable(text)
+	return c.gate.shown([]byte(st.text))
 }
 
 // passing returns the error for a refusal that has nothing to do with who asked or for what and will pass; nil if

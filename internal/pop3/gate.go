@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
@@ -22,9 +23,13 @@ type gate struct {
 	rest []byte  // of the status line that go-pop3 is reading
 	last *status // the line that go-pop3 has read; nil when it was taken
 	err  error   // what was no status line; nothing is read after it
+
+	secret string // which nobody is shown, even if the server says it
 }
 
-func newGate(conn net.Conn) *gate { return &gate{Conn: conn, in: bufio.NewReaderSize(conn, maxLine)} }
+func newGate(conn net.Conn, secret string) *gate {
+	return &gate{Conn: conn, in: bufio.NewReaderSize(conn, maxLine), secret: secret}
+}
 
 // Dial makes the gate a Dialer for go-pop3, which insists on dialing itself.
 func (g *gate) Dial(string, string) (net.Conn, error) { return g, nil }
@@ -52,7 +57,7 @@ func (g *gate) readStatus() error {
 	}
 	st, ok := parseStatus(line)
 	if !ok {
-		g.err = outOfStep("%q is neither +OK nor -ERR", mail.Printable(string(line)))
+		g.err = outOfStep(`"%s" is neither +OK nor -ERR`, g.shown(bytes.TrimRight(line, "\r\n")))
 		return g.err
 	}
 	g.last, g.rest = &st, st.line()
@@ -100,9 +105,18 @@ func (g *gate) readLine() ([]byte, error) {
 func (g *gate) quiet() error {
 	if n := g.in.Buffered(); n > 0 {
 		ahead, _ := g.in.Peek(min(n, 80))
-		return outOfStep("it said %q unasked", mail.Printable(string(ahead)))
+		return outOfStep(`it said "%s" unasked`, g.shown(ahead))
 	}
 	return nil
+}
+
+// shown is what the server said, fit for a person.
+func (g *gate) shown(said []byte) string {
+	text := string(said)
+	if g.secret != "" {
+		text = strings.ReplaceAll(text, g.secret, "***")
+	}
+	return mail.Printable(text)
 }
 
 // outOfStep is the error for a server that breaks the protocol: the session is of no use any more.

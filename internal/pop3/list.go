@@ -100,7 +100,7 @@ func (c *session) readStat(d *drop) error {
 	}
 	count, rest, ok := number([]byte(st.text))
 	if !ok {
-		return outOfStep("STAT says %q", mail.Printable(st.text))
+		return outOfStep(`STAT says "%s"`, c.gate.shown([]byte(st.text)))
 	}
 	octets, _, _ := number(rest)
 	if count > maxMessages {
@@ -178,7 +178,7 @@ func listing[T any](g *gate, verb string, n int, parse func(rest []byte) (T, boo
 		number, rest, ok := number(line)
 		about, sound := parse(rest)
 		if !ok || !sound {
-			return nil, disagree("%s says %q", verb, mail.Printable(string(line)))
+			return nil, disagree(`%s says "%s"`, verb, g.shown(line))
 		}
 		all = append(all, entry[T]{int(min(number, maxMessages+1)), about})
 	}

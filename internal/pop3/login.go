@@ -16,7 +16,6 @@ func (s *Source) open(c *session) error {
 	if err := s.secret(c.life); err != nil {
 		return err
 	}
-	c.secret = s.password
 	if err := s.connect(c); err != nil {
 		return err
 	}
@@ -64,7 +63,7 @@ func (s *Source) connect(c *session) error {
 	if err != nil {
 		return err
 	}
-	c.conn, c.gate = conn, newGate(conn)
+	c.conn, c.gate = conn, newGate(conn, s.password)
 	c.pop, err = pop3.New(pop3.Opt{Dialer: c.gate}).NewConn()
 	st, err := c.gate.taken(err)
 	if err != nil {

@@ -25,7 +25,6 @@ type session struct {
 	gate *gate
 	pop  *pop3.Conn
 
-	secret   string // which no error may hold, even if the server says it
 	greeting string
 	before   caps // the login
 	caps     caps

@@ -26,7 +26,7 @@ func login(user, password string) mail.Login {
 }
 
 // at returns a Source for a server in memory.
-func at(t *testing.T, dialer func(context.Context, string, string) (net.Conn, error)) *Source {
+func at(t testing.TB, dialer func(context.Context, string, string) (net.Conn, error)) *Source {
 	t.Helper()
 	s := New(dial.Server{Host: "pop.example.org", Port: 110, Plain: true, Dialer: dialer}, login("me", canary))
 	t.Cleanup(func() { s.Close() })
@@ -34,7 +34,7 @@ func at(t *testing.T, dialer func(context.Context, string, string) (net.Conn, er
 }
 
 // inOffice returns a Source for an account in a postoffice that holds these messages, and its server.
-func inOffice(t *testing.T, trouble postoffice.Trouble, messages ...[]byte) (*Source, *postoffice.Server, *postoffice.Account) {
+func inOffice(t testing.TB, trouble postoffice.Trouble, messages ...[]byte) (*Source, *postoffice.Server, *postoffice.Account) {
 	t.Helper()
 	office := postoffice.New()
 	me := office.Account("me", canary)
