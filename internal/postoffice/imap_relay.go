@@ -73,7 +73,7 @@ func (r *relay) next() error {
 		return err
 	}
 	r.heard(r.command)
-	if r.now().Endless == r.verb {
+	if e := r.now().Endless; e != "" && e == r.verb {
 		return r.endless()
 	}
 	if r.verb != "APPEND" { // whose message the session must see first
@@ -138,11 +138,12 @@ func (r *relay) begin(line string) {
 func (r *relay) refuse(size int64, plus bool) (bool, error) {
 	if f := r.fault(r.verb, true, size, nil); f != nil {
 		r.heard(redacted(r.verb, r.command))
-		err := r.answer(f)
-		if err == nil && plus {
-			_, err = io.CopyN(io.Discard, r.in, size)
+		if plus {
+			if err := r.discard(size); err != nil {
+				return true, err
+			}
 		}
-		return true, err
+		return true, r.answer(f)
 	}
 	switch {
 	case !plus:
@@ -153,6 +154,24 @@ func (r *relay) refuse(size int64, plus bool) (bool, error) {
 	}
 	// What follows would be taken for commands.
 	return true, r.answer(&Fault{Say: "BAD no such literals here", End: FIN})
+}
+
+// discard reads to the end of a command whose client does not wait to be told that it is not wanted.
+func (r *relay) discard(literal int64) error {
+	for {
+		if _, err := io.CopyN(io.Discard, r.in, literal); err != nil {
+			return err
+		}
+		line, err := r.in.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		found := marker.FindStringSubmatch(line)
+		if found == nil {
+			return nil
+		}
+		literal, _ = strconv.ParseInt(found[1], 10, 64)
+	}
 }
 
 func redacted(verb, command string) string {

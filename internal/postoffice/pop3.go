@@ -83,7 +83,7 @@ func (p *pop3) meant(verb, arg string) *Message {
 // suffer does what is due, or what befalls it.
 func (p *pop3) suffer(verb string, m *Message, due func()) {
 	defer p.out.Flush()
-	if p.now().Endless == verb {
+	if e := p.now().Endless; e != "" && e == verb {
 		p.endless()
 		return
 	}
