@@ -1,0 +1,258 @@
+package imap
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+const (
+	// maxInFlight and maxInFlightOctets bound what is sent without an answer, and so what is unsure after a cut.
+	maxInFlight       = 32
+	maxInFlightOctets = 2 << 20
+	// maxBalked is how many messages of a mailbox have to be sent twice for their flags until the rest is spared it.
+	maxBalked = 3
+)
+
+const appendTo = "append to"
+
+// Append sends a batch; see migrate.Destination. Where the server announces LITERAL+ (RFC 7888) many messages are
+// under way at once; elsewhere each waits for the answer to the one before.
+//
+// Flags are sent as far as the mailbox can keep them, \Deleted never, and fewer of them to a server that refuses a
+// message for their sake. A message that was turned away for a reason that lies not in it, a quota or a busy server,
+// is not reported, as if it had not been sent; that reason is what Append returns. A message that cannot be read
+// here is reported with the error of reading it, which is no *mail.Error; the server has stored nothing of it.
+//
+// Outcomes are held against what Select told last: a mailbox that has got a new UIDVALIDITY since is an error of
+// ScopeMailbox.
+func (c *Client) Append(ctx context.Context, mailbox string, batch []mail.Outgoing, done func(i int, uid uint32, err error)) error {
+	a := &appending{mailbox: mailbox, batch: batch, done: done, uids: make(map[uint32]bool)}
+	for {
+		a.clean = false
+		err := c.with(ctx, appendTo, mailbox, func(s *session) error {
+			a.session = s
+			return a.run(c.opened)
+		})
+		// After a refusal some servers hang up, and after a message that cannot be read we do; that is the end
+		// of a session, not of the batch.
+		if a.gone == nil || !a.clean || a.stop != nil || ctx.Err() != nil {
+			return err
+		}
+		if a.next == len(batch) && len(a.again) == 0 {
+			return at(a.later, appendTo, mailbox)
+		}
+	}
+}
+
+// appending is one Append, over as many sessions as it takes.
+type appending struct {
+	*session
+	mailbox string
+	opened  mail.Status // what the UIDs are held against
+	batch   []mail.Outgoing
+	done    func(i int, uid uint32, err error)
+	next    int             // of batch, to be sent
+	flying  []flight        // sent and not answered, in order
+	again   []attempt       // refused, and to be sent with fewer flags
+	uids    map[uint32]bool // named so far
+	gone    error           // why the session is over
+	stop    error           // why nothing more may be sent
+	later   error           // why some message is to be tried later
+	clean   bool            // the session ended, if it did, with a message that was refused or cannot be read
+}
+
+// An attempt is to send one message of the batch.
+type attempt struct {
+	i       int
+	reduced int
+}
+
+type flight struct {
+	attempt
+	letter *letter
+	cmd    *imapclient.AppendCommand
+}
+
+func (a *appending) run(opened map[string]mail.Status) error {
+	a.gone = nil
+	if err := a.enter(opened); err != nil {
+		return err
+	}
+	for {
+		next, more := a.upNext()
+		switch {
+		case more && a.gone == nil && a.stop == nil && a.broken():
+			a.gone = a.explain(a.guard.trouble())
+		case more && a.gone == nil && a.stop == nil && a.mayFly(next):
+			a.send(next)
+		case len(a.flying) > 0:
+			a.land()
+		default:
+			return cmp.Or(a.gone, a.stop, a.later)
+		}
+	}
+}
+
+// enter selects the mailbox if need be and makes sure that it is the one that was opened.
+func (a *appending) enter(opened map[string]mail.Status) error {
+	if a.session.mailbox != a.mailbox {
+		if err := a.open(a.mailbox); err != nil {
+			return err
+		}
+	}
+	if _, ok := opened[a.mailbox]; !ok {
+		opened[a.mailbox] = a.status
+	}
+	a.opened = opened[a.mailbox]
+	if a.opened.Validity != a.status.Validity {
+		return strange("the server has given the folder a new UIDVALIDITY since it was opened")
+	}
+	return nil
+}
+
+func (a *appending) upNext() (next attempt, more bool) {
+	if len(a.again) > 0 {
+		return a.again[0], true
+	}
+	return attempt{a.next, a.reduced}, a.next < len(a.batch)
+}
+
+// mayFly reports whether a message can be sent now. One that has to ask for consent flies alone: the "+" some
+// servers send twice must not be taken for that of the next.
+func (a *appending) mayFly(next attempt) bool {
+	octets := a.batch[next.i].Octets
+	if len(a.flying) == 0 {
+		return true
+	}
+	for _, f := range a.flying {
+		octets += f.letter.size
+	}
+	last := a.flying[len(a.flying)-1]
+	return last.letter.hurry && a.guard.mayHurry(a.batch[next.i].Octets) &&
+		len(a.flying) < maxInFlight && octets <= maxInFlightOctets
+}
+
+func (a *appending) send(next attempt) {
+	if len(a.again) > 0 {
+		a.again = a.again[1:]
+	} else {
+		a.next++
+	}
+	m := a.batch[next.i]
+	if limit := a.caps.appendLimit(); limit > 0 && m.Octets > limit {
+		a.report(next.i, fmt.Errorf("the server takes messages of up to %d octets", limit))
+		return
+	}
+	l, err := openLetter(m, a.guard.mayHurry(m.Octets))
+	if err != nil {
+		a.unread(next.i, err)
+		return
+	}
+	a.guard.post(l)
+	cmd := a.imap.Append(alias(a.mailbox), 0, &imap.AppendOptions{
+		Flags: a.storable(m.Flags, next.reduced), Time: internalDate(m.Received),
+	})
+	cmd.Close() // what goes wrong here, the wait for the answer will tell
+	l.close()
+	a.flying = append(a.flying, flight{next, l, cmd})
+	if l.err != nil {
+		a.gone = l.err
+	}
+}
+
+// land takes the answer to the message that was sent first.
+func (a *appending) land() {
+	f := a.flying[0]
+	a.flying = a.flying[1:]
+	if f.letter.err != nil { // it is the last one: the server waits for octets that will never come
+		a.guard.Close()
+	}
+	data, err := f.cmd.Wait()
+	var no *imap.Error
+	switch {
+	case f.letter.err != nil:
+		a.unread(f.i, f.letter.err)
+	case err == nil:
+		a.stored(f, data)
+	case errors.As(err, &no) && no.Type != imap.StatusResponseTypeBye:
+		a.refused(f, no)
+	default:
+		a.lost(f, err)
+	}
+}
+
+func (a *appending) stored(f flight, data *imap.AppendData) {
+	a.clean = false
+	if f.reduced > a.reduced {
+		if a.balked++; a.balked >= maxBalked {
+			a.reduced = f.reduced
+		}
+	}
+	uid := uint32(data.UID)
+	if data.UIDValidity != a.opened.Validity || uid < a.opened.Next || a.uids[uid] {
+		uid = 0
+	}
+	a.uids[uid] = true
+	a.done(f.i, uid, nil)
+}
+
+// refused deals with a definite no: the message is not stored (RFC 3501 §6.3.11).
+func (a *appending) refused(f flight, no *imap.Error) {
+	a.clean = true
+	if less, ok := a.reducible(a.batch[f.i].Flags, f.reduced); ok && aboutSyntax(no) {
+		a.again = append(a.again, attempt{f.i, less})
+		return
+	}
+	err := refusal(no)
+	switch {
+	case no.Code == imap.ResponseCodeTooBig, err.Cause == mail.CauseRefused:
+		a.report(f.i, answer(no))
+	case no.Code == imap.ResponseCodeServerBug: // which may be about this message only
+		a.later = err
+	case a.stop == nil:
+		a.stop = err
+	}
+}
+
+// aboutSyntax reports whether a refusal may be about the flags: Mailutils says BAD to every keyword, and a limit may
+// be one of their number.
+func aboutSyntax(no *imap.Error) bool {
+	switch no.Code {
+	case imap.ResponseCodeLimit, imap.ResponseCodeCannot, imap.ResponseCodeParse, imap.ResponseCodeClientBug:
+		return true
+	}
+	return no.Type == imap.StatusResponseTypeBad
+}
+
+// lost deals with a message that will not be answered any more.
+func (a *appending) lost(f flight, err error) {
+	err = a.explain(err)
+	a.gone = cmp.Or(a.gone, err)
+	if !f.letter.started {
+		a.again = append(a.again, f.attempt)
+		return
+	}
+	a.clean = false
+	var e *mail.Error
+	errors.As(at(err, appendTo, a.mailbox), &e)
+	e.Scope, e.Unsure = mail.ScopeSession, true
+	a.done(f.i, 0, e)
+}
+
+// report tells of a message the server has refused.
+func (a *appending) report(i int, err error) {
+	a.clean = true
+	a.done(i, 0, &mail.Error{Op: appendTo, Mailbox: mail.Printable(a.mailbox), Scope: mail.ScopeMessage, Cause: mail.CauseRefused, Err: err})
+}
+
+// unread tells of a message that could not be read here.
+func (a *appending) unread(i int, err error) {
+	a.clean = true
+	a.done(i, 0, err)
+}

@@ -1,0 +1,123 @@
+package imap
+
+import "strings"
+
+// untaggedStatus reads "* OK …" and its kin, the greeting among them (RFC 3501 §7.1).
+func (g *guard) untaggedStatus(word string) error {
+	line, err := g.lex.line()
+	if err != nil {
+		return err
+	}
+	t := parseRespText(line)
+	g.hear(word, t)
+	code := t.String()
+	if !g.greet {
+		g.greet = true
+		g.learn(func(f *facts) { f.greeting = t.said() })
+		code = "[" + shownCaps + "] " + t.text // or go-imap asks for them by itself, in a goroutine of its own
+	}
+	g.emit("* ", word, " ", code, "\r\n")
+	return nil
+}
+
+// hear remembers what the server said, for go-imap tells nobody.
+func (g *guard) hear(word string, t respText) {
+	if t.code == "CAPABILITY" {
+		g.learnCaps(t.args)
+	}
+	g.learn(func(f *facts) {
+		switch {
+		case t.code == "PERMANENTFLAGS":
+			f.permanent = true
+		case word == "BYE":
+			f.bye = &t
+		case word == "OK" && t.code != "ALERT":
+			return
+		}
+		if t.code != "PERMANENTFLAGS" {
+			f.said = append(f.said, t.said())
+			f.said = f.said[max(0, len(f.said)-maxSaid):]
+		}
+	})
+}
+
+func (g *guard) learnCaps(list string) {
+	caps := parseCaps(list)
+	g.learn(func(f *facts) { f.caps = caps })
+}
+
+// continuation reads "+ …" (RFC 3501 §7.5). It is for whoever waits for it; some servers send one too many.
+func (g *guard) continuation() error {
+	if err := g.count(); err != nil {
+		return err
+	}
+	line, err := g.lex.line()
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	waiting := g.waiting != nil
+	asked := len(g.pending) > 0 && g.pending[0].name == "AUTHENTICATE"
+	g.resume(true)
+	g.mu.Unlock()
+	switch {
+	case waiting:
+	case asked:
+		g.emit("+ ", strings.TrimLeft(line, " "), "\r\n")
+	default:
+		g.note("sends command continuation requests that nothing waits for")
+	}
+	return nil
+}
+
+// tagged reads the answer that ends a command.
+func (g *guard) tagged() error {
+	tag, err := g.lex.atom()
+	if err != nil {
+		return err
+	}
+	word, err := g.lex.value(0)
+	if err != nil && err != errSyntax {
+		return err
+	}
+	line, err := g.lex.line()
+	if err != nil {
+		return err
+	}
+	cond := strings.ToUpper(word.text)
+	c := g.answered(tag)
+	if c == nil || cond != "OK" && cond != "NO" && cond != "BAD" {
+		return wireError("the server sends what is no IMAP: " + respText{text: tag + " " + cond + " " + line}.said())
+	}
+	if cond == "OK" && c.letter != nil && !c.letter.whole.Load() {
+		return wireError("the server accepts a message before it was sent")
+	}
+	t := parseRespText(line)
+	if t.code == "CAPABILITY" {
+		g.learnCaps(t.args)
+	}
+	text := t.String()
+	if cond == "OK" && (c.name == "LOGIN" || c.name == "AUTHENTICATE") {
+		text = "[" + shownCaps + "] " + t.text
+	}
+	g.emit(tag, " ", cond, " ", text, "\r\n")
+	return nil
+}
+
+// answered takes the command of this tag off those that are pending, and out of its wait.
+func (g *guard) answered(tag string) *command {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.facts.chatter = 0
+	for i, c := range g.pending {
+		if c.tag != tag {
+			continue
+		}
+		g.pending = append(g.pending[:i:i], g.pending[i+1:]...)
+		if g.waiting == c {
+			g.resume(false)
+		}
+		return c
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package imap
+
+import (
+	"context"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// Select opens the mailbox for appending: with SELECT, because EXAMINE reports no flags that can be stored. The
+// Status is what the outcomes of a later Append are held against.
+func (c *Client) Select(ctx context.Context, mailbox string) (status mail.Status, err error) {
+	err = c.with(ctx, "open", mailbox, func(s *session) error {
+		if err := s.open(mailbox); err != nil {
+			return err
+		}
+		status = s.status
+		c.opened[mailbox] = status
+		return nil
+	})
+	return status, err
+}
+
+// open selects the mailbox. When that fails, none is selected.
+func (s *session) open(mailbox string) error {
+	s.mailbox = ""
+	if err := checkName(mailbox); err != nil {
+		return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseUsage, Err: err}
+	}
+	data, err := s.imap.Select(alias(mailbox), nil).Wait()
+	if err != nil {
+		return err
+	}
+	if err := s.selected(data); err != nil {
+		return err
+	}
+	s.mailbox = mailbox
+	return nil
+}
+
+func (s *session) selected(data *imap.SelectData) error {
+	known := s.guard.known()
+	switch {
+	case data.UIDValidity == 0:
+		return strange("the server gives the folder no UIDVALIDITY, so that its messages have no lasting names")
+	case !known.exists:
+		return strange("the server does not say how many messages the folder holds")
+	}
+	s.status = mail.Status{Validity: data.UIDValidity, Next: uint32(data.UIDNext), Messages: data.NumMessages}
+	if s.status.Next == 0 {
+		if err := s.findNext(); err != nil {
+			return err
+		}
+	}
+	flags := data.PermanentFlags
+	if !known.permanent { // then all of FLAGS can be stored (RFC 3501 §7.1)
+		flags = data.Flags
+	}
+	s.permanent, s.keywords, s.reduced, s.balked = nil, false, allFlags, 0
+	for _, f := range flags {
+		s.keywords = s.keywords || f == imap.FlagWildcard
+		s.permanent = append(s.permanent, mail.Flag(f))
+	}
+	return nil
+}
+
+// strange is the error of a mailbox the server shows in a way that cannot be worked with.
+func strange(text string) error {
+	return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseProtocol, Err: wireError(text)}
+}
+
+// findNext finds out UIDNEXT where the server does not tell: one more than the UID of the last message.
+func (s *session) findNext() error {
+	s.status.Next = 1
+	if s.status.Messages == 0 {
+		return nil
+	}
+	last := imap.SeqSetNum(s.status.Messages)
+	rows, err := s.imap.Fetch(last, &imap.FetchOptions{UID: true}).Collect()
+	for _, r := range rows {
+		s.status.Next = max(s.status.Next, uint32(r.UID)+1)
+	}
+	if err == nil && s.status.Next == 1 {
+		return strange("the server does not say which UID comes next, nor what the last one is")
+	}
+	return err
+}

@@ -1,0 +1,134 @@
+package imap
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+	"github.com/mailhaul/mailhaul/internal/dial"
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// farewell is how long the server may take to answer LOGOUT.
+const farewell = 5 * time.Second
+
+// A session is a connection that is logged in. It has one owner and runs one command after the other, but for
+// APPENDs.
+type session struct {
+	imap   *imapclient.Client
+	guard  *guard
+	cancel context.CancelCauseFunc // closes the connection at once
+
+	tls    string       // the version, "" if there is none
+	before capabilities // of before the login
+	caps   capabilities
+	singly bool // it does not show many messages in answer to one command
+
+	mailbox   string // selected; "" if none
+	status    mail.Status
+	permanent mail.Flags // what can be stored with a message in it
+	keywords  bool       // so can any keyword
+	reduced   int        // how little of the flags it takes: allFlags, systemFlags or noFlags
+	balked    int        // how many messages it refused for their flags
+}
+
+// openSession connects and logs in. The session outlives ctx.
+func openSession(ctx context.Context, server dial.Server, login func(*session) error) (*session, error) {
+	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	defer stop()
+	conn, err := server.Dial(own)
+	if err != nil {
+		cancel(err)
+		return nil, err
+	}
+	g := newGuard(conn)
+	s := &session{imap: imapclient.New(g, nil), guard: g, cancel: cancel}
+	if state := conn.TLS(); state != nil {
+		s.tls = tls.VersionName(state.Version)
+	}
+	if err := s.enter(login); err != nil {
+		err = s.explain(err)
+		s.abort(err)
+		return nil, err
+	}
+	return s, nil
+}
+
+// enter takes the session from the greeting to where commands can be given.
+func (s *session) enter(login func(*session) error) error {
+	if err := s.imap.WaitGreeting(); err != nil {
+		return err
+	}
+	var err error
+	if s.before, err = s.askCaps(); err != nil {
+		return err
+	}
+	if s.imap.State() == imap.ConnStateNotAuthenticated { // not after PREAUTH
+		s.guard.learn(func(f *facts) { f.caps = nil }) // the login may change them
+		if err := login(s); err != nil {
+			return err
+		}
+	}
+	if s.caps, err = s.askCaps(); err != nil {
+		return err
+	}
+	return s.introduce()
+}
+
+// askCaps returns the capabilities as the server has announced them, or asks for them.
+func (s *session) askCaps() (capabilities, error) {
+	if caps := s.guard.known().caps; caps != nil {
+		return caps, nil
+	}
+	if _, err := s.imap.Capability().Wait(); err != nil {
+		return nil, err
+	}
+	if caps := s.guard.known().caps; caps != nil {
+		return caps, nil
+	}
+	return nil, wireError("the server does not name its capabilities")
+}
+
+// introduce tells the server who we are where it wants to know (RFC 2971): some in China open no mailbox before.
+func (s *session) introduce() error {
+	if !s.caps.has("ID") {
+		return nil
+	}
+	_, err := s.imap.ID(&imap.IDData{Name: "mailhaul"}).Wait()
+	return sessionOnly(err)
+}
+
+// sessionOnly passes over a server's no.
+func sessionOnly(err error) error {
+	var no *imap.Error
+	if errors.As(err, &no) {
+		return nil
+	}
+	return err
+}
+
+// broken reports whether the session is of no use any more.
+func (s *session) broken() bool { return s.guard.trouble() != nil }
+
+// abort closes the connection at once and waits until go-imap is done with it. Whatever go-imap has handed out must
+// be drained by then.
+func (s *session) abort(cause error) {
+	if cause == nil {
+		cause = context.Canceled
+	}
+	s.cancel(cause)
+	s.guard.Close()
+	s.imap.Close()
+}
+
+// logout ends the session politely, or not at all politely after a while.
+func (s *session) logout() {
+	timer := time.AfterFunc(farewell, func() { s.cancel(context.DeadlineExceeded) })
+	defer timer.Stop()
+	s.imap.Logout().Wait()
+	s.abort(nil)
+}
