@@ -18,6 +18,9 @@ type session struct {
 	mailbox  *mailbox // the one selected, or nil
 	readOnly bool
 	view     []*stored // what the client was told is in it, by message number
+	validity uint32
+	newest   uint32 // the largest UID it was told of
+	removals int    // of the mailbox's, those it was told of
 }
 
 func no(code imap.ResponseCode, text string) error {
@@ -58,6 +61,7 @@ func (s *session) Select(name string, options *imap.SelectOptions) (*imap.Select
 		return nil, err
 	}
 	s.mailbox, s.readOnly, s.view = mb, options.ReadOnly, slices.Clone(mb.mail)
+	s.validity, s.newest, s.removals = mb.validity, mb.next-1, mb.removals
 	data := &imap.SelectData{
 		Flags:       mb.flags(),
 		NumMessages: uint32(len(mb.mail)),
@@ -165,54 +169,6 @@ func (s *session) Namespace() (*imap.NamespaceData, error) {
 	defer s.account.mu.Unlock()
 	personal := imap.NamespaceDescriptor{Prefix: s.account.prefix, Delim: s.account.delim}
 	return &imap.NamespaceData{Personal: []imap.NamespaceDescriptor{personal}}, nil
-}
-
-// Poll tells the client what others did to the mailbox (RFC 3501 §7.3.1, §7.4.1).
-func (s *session) Poll(w *imapserver.UpdateWriter, allowExpunge bool) error {
-	if s.mailbox == nil {
-		return nil
-	}
-	s.account.mu.Lock()
-	now := slices.Clone(s.mailbox.mail)
-	s.account.mu.Unlock()
-	if allowExpunge {
-		if err := s.tellGone(now, w.WriteExpunge); err != nil {
-			return err
-		}
-	}
-	fresh := newer(s.view, now)
-	if len(fresh) == 0 {
-		return nil
-	}
-	s.view = append(s.view, fresh...)
-	return w.WriteNumMessages(uint32(len(s.view)))
-}
-
-// tellGone tells of each message in the view that is not in the mailbox now, and takes it out of the view.
-func (s *session) tellGone(now []*stored, tell func(n uint32) error) error {
-	there := make(map[*stored]bool, len(now))
-	for _, m := range now {
-		there[m] = true
-	}
-	kept := s.view[:0:0]
-	for _, m := range s.view {
-		if there[m] {
-			kept = append(kept, m)
-		} else if err := tell(uint32(len(kept)) + 1); err != nil {
-			return err
-		}
-	}
-	s.view = kept
-	return nil
-}
-
-// newer returns the messages of now that are not in the view. UIDs only grow, so they are at its end.
-func newer(view, now []*stored) []*stored {
-	at := len(now)
-	for at > 0 && (len(view) == 0 || now[at-1].UID > view[len(view)-1].UID) {
-		at--
-	}
-	return now[at:]
 }
 
 // Idle waits for the client to be done; it does not look for news.

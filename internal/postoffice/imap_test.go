@@ -1,10 +1,10 @@
 package postoffice
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
+
+	"github.com/mailhaul/mailhaul/testdata"
 )
 
 func imapServer(t *testing.T, trouble Trouble) (*Account, *Server) {
@@ -244,6 +246,9 @@ func TestIMAPTellsWhatOthersDo(t *testing.T) {
 		t.Errorf("FETCH: %q", got)
 	}
 	me.Renumber(Inbox, 77)
+	if got := c.do("NOOP"); !slices.Equal(got, []string{"* 1 EXPUNGE", "* 1 EXPUNGE", "* 1 EXPUNGE", "* 3 EXISTS", "OK NOOP completed"}) {
+		t.Errorf("NOOP: %q", got)
+	}
 	if got := c.do("STATUS INBOX (UIDVALIDITY UIDNEXT)"); got[0] != `* STATUS "INBOX" (UIDNEXT 4 UIDVALIDITY 77)` {
 		t.Errorf("STATUS: %q", got)
 	}
@@ -327,4 +332,28 @@ func TestIMAPNamespace(t *testing.T) {
 	}
 }
 
-var _ net.Conn = (*relay)(nil)
+func TestRealMailOverBothProtocols(t *testing.T) {
+	me, srv := imapServer(t, Trouble{})
+	mail := testdata.Messages()
+	c := client(t, srv)
+	for _, m := range mail {
+		if _, err := appendMail(c, Inbox, string(m.Octets), nil); err != nil {
+			t.Fatalf("%s: %v", m.Name, err)
+		}
+	}
+	c.Select(Inbox, nil).Wait()
+	over := fetch(t, c, all(), peekAll)
+	pop := srv.office.POP3(Trouble{})
+	defer pop.Close()
+	r := dial(t, pop).login()
+	for i, m := range mail {
+		kept := me.Messages(Inbox)[i].Octets
+		if !bytes.Equal(kept, m.Octets) || over[i].parts[0] != string(m.Octets) {
+			t.Errorf("%s is altered over IMAP", m.Name)
+		}
+		r.ask("RETR %d", i+1)
+		if got, want := string(r.body()), shownBy(string(m.Octets)); got != want {
+			t.Errorf("%s is altered over POP3", m.Name)
+		}
+	}
+}

@@ -14,7 +14,7 @@
 //	conn, err := srv.Dial(ctx, "tcp", "anything") // or in memory, also inside a synctest bubble
 //
 // Afterwards srv.Count("RETR"), srv.Commands and srv.Traffic say what went over the wire, and me.Messages what
-// came of it. Everything may be used from several goroutines at once.
+// came of it. Everything may be used from several goroutines at once. In a synctest bubble the office is made inside.
 package postoffice
 
 import (
@@ -89,6 +89,7 @@ type mailbox struct {
 	validity   uint32
 	next       uint32
 	mail       []*stored
+	removals   int // how often something was removed, or given a new UID
 }
 
 // A stored message is never changed but for its flags; sessions compare pointers.
@@ -197,7 +198,10 @@ func (a *Account) Expunge(mailbox string, uid uint32) {
 	}
 }
 
-func (mb *mailbox) remove(gone func(*stored) bool) { mb.mail = slices.DeleteFunc(mb.mail, gone) }
+func (mb *mailbox) remove(gone func(*stored) bool) {
+	mb.removals++
+	mb.mail = slices.DeleteFunc(mb.mail, gone)
+}
 
 // Validity returns the UIDVALIDITY of the mailbox, 0 if there is none of that name.
 func (a *Account) Validity(mailbox string) uint32 {
@@ -215,6 +219,7 @@ func (a *Account) Renumber(mailbox string, validity uint32) {
 	defer a.mu.Unlock()
 	mb := a.create(mailbox, "")
 	mb.validity, mb.next = validity, 1
+	mb.removals++
 	a.validity = max(a.validity, validity)
 	for i, old := range mb.mail {
 		s := *old

@@ -1,0 +1,73 @@
+package postoffice
+
+import "slices"
+
+// A conn is one connection as the protocols see it.
+type conn struct {
+	*wire
+	srv   *Server
+	n     int
+	crowd bool
+	at    Trouble // as it was when the connection began
+}
+
+func (s *Server) troubleNow(n int) Trouble {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.troubleOf(n)
+}
+
+// troubleOf returns the trouble of the n-th connection as it is now.
+func (s *Server) troubleOf(n int) Trouble {
+	if s.trouble.On != nil && !s.trouble.On(n) {
+		return Trouble{}
+	}
+	return s.trouble
+}
+
+// now returns the connection's trouble as it is now.
+func (c *conn) now() Trouble { return c.srv.troubleNow(c.n) }
+
+// has reports whether the server has that capability.
+func (c *conn) has(capability string) bool { return !slices.Contains(c.at.Without, capability) }
+
+// heard notes that a command arrived.
+func (c *conn) heard(command string) {
+	c.srv.mu.Lock()
+	c.srv.said = append(c.srv.said, command)
+	c.srv.mu.Unlock()
+	if on := c.now().OnCommand; on != nil {
+		on(c.n, command)
+	}
+}
+
+// fault returns what befalls the command, or nil. The size is that of its message, and m the message where it is
+// known; early means before its literal.
+func (c *conn) fault(verb string, early bool, size int64, m *Message) *Fault {
+	c.srv.mu.Lock()
+	faults, fitted := c.srv.troubleOf(c.n).Faults, c.srv.fitted
+	c.srv.mu.Unlock()
+	var befalls *Fault
+	for i := range faults {
+		f := &faults[i]
+		if !f.fits(verb, early, size, m) { // which may ask the server something
+			continue
+		}
+		c.srv.mu.Lock()
+		fitted[i]++
+		n := fitted[i]
+		c.srv.mu.Unlock()
+		if befalls == nil && f.counts(n) {
+			befalls = f
+		}
+	}
+	return befalls
+}
+
+// rewritten returns the lines to say instead of one.
+func (c *conn) rewritten(command, line string) []string {
+	if rewrite := c.now().Rewrite; rewrite != nil {
+		return rewrite(command, line)
+	}
+	return []string{line}
+}
