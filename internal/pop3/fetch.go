@@ -83,7 +83,8 @@ func (c *session) stillThere(alone bool) error {
 		_, err := c.gate.in.Peek(1) // of the next answer
 		return err
 	}
-	_, err := c.ask("NOOP")
+	c.queue <- "NOOP"
+	_, err := c.answer()
 	return err
 }
 

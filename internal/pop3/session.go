@@ -25,6 +25,8 @@ type session struct {
 	gate *gate
 	pop  *pop3.Conn
 
+	queue chan string // of the pipeline at work, whose sender alone may write
+
 	greeting string
 	before   caps // the login
 	caps     caps
@@ -78,16 +80,16 @@ func (c *session) pipeline(n int, command func(i int) string, read func(i int, a
 		return err
 	}
 	window := min(n, c.ahead())
-	queue := make(chan int, window)
+	c.queue = make(chan string, window+1) // room for a NOOP: putting a command into it never blocks
 	var sender sync.WaitGroup
-	sender.Go(func() { c.send(queue, command) })
+	sender.Go(func() { c.send(c.queue) })
 	defer sender.Wait()
-	defer close(queue)
+	defer close(c.queue)
 	sent := 0
 	for i := range n {
 		if sent-i <= window/2 { // top up in halves: several commands fit in a packet
 			for ; sent < n && sent-i < window; sent++ {
-				queue <- sent
+				c.queue <- command(sent)
 			}
 		}
 		if err := read(i, sent == i+1); err != nil {
@@ -100,11 +102,11 @@ func (c *session) pipeline(n int, command func(i int) string, read func(i int, a
 
 // send sends the commands of the queue, together what is there together. If that fails, whoever waits for the
 // answers learns why.
-func (c *session) send(queue <-chan int, command func(i int) string) {
-	for i := range queue {
-		lines := []string{command(i)}
+func (c *session) send(queue <-chan string) {
+	for command := range queue {
+		lines := []string{command}
 		for range len(queue) {
-			lines = append(lines, command(<-queue))
+			lines = append(lines, <-queue)
 		}
 		if c.pop.Send(strings.Join(lines, "\r\n")) != nil {
 			return
