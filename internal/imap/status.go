@@ -135,7 +135,7 @@ func soundFlag(f string) bool {
 // said makes one line for people of what the server said.
 func (t respText) said() string {
 	if t.text == "" {
-		return mail.Printable(strings.TrimSpace("[" + t.code + " " + t.args + "]"))
+		return mail.Printable(t.code)
 	}
 	return mail.Printable(t.text)
 }
