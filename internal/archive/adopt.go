@@ -1,0 +1,170 @@
+package archive
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// adoptBatch is how many messages are adopted in one transaction.
+const adoptBatch = 256
+
+// adopt takes in the files, each key once: the newest whose octets agree with its name. A key none of whose files
+// does is noted as damaged, so that its message is fetched again and is not doubled.
+func (a *Archive) adopt(files []found) error {
+	groups := byKey(files)
+	for batch := range slices.Chunk(groups, adoptBatch) {
+		if err := a.adoptAll(batch); err != nil {
+			return err
+		}
+	}
+	if len(groups) > 0 {
+		a.note(fmt.Sprintf("%d messages were in the Maildir and not in the ledger; they were looked through", len(groups)))
+	}
+	return nil
+}
+
+// byKey returns the files in groups of one key each, the newest of a key first, in the order of their arrival.
+func byKey(files []found) [][]found {
+	slices.SortFunc(files, func(x, y found) int {
+		return cmp.Or(slices.Compare(x.name.key[:], y.name.key[:]), cmp.Compare(y.name.nth, x.name.nth))
+	})
+	var groups [][]found
+	for i, f := range files {
+		if i == 0 || files[i-1].name.key != f.name.key {
+			groups = append(groups, nil)
+		}
+		last := &groups[len(groups)-1]
+		*last = append(*last, f)
+	}
+	slices.SortStableFunc(groups, func(x, y []found) int { return cmp.Compare(x[0].name.received, y[0].name.received) })
+	return groups
+}
+
+func (a *Archive) adoptAll(groups [][]found) error {
+	arrivals := make([]arrival, len(groups))
+	errs := make([]error, len(groups))
+	slots := make(chan struct{}, maxSyncs)
+	var wait sync.WaitGroup
+	for i, g := range groups {
+		slots <- struct{}{}
+		wait.Go(func() {
+			arrivals[i], errs[i] = a.examine(g)
+			<-slots
+		})
+	}
+	wait.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	arrivals = a.withoutKnownDamage(arrivals)
+	if err := a.syncPlaces(arrivals); err != nil {
+		return err
+	}
+	_, err := a.enter(arrivals)
+	return err
+}
+
+// withoutKnownDamage leaves out damaged files of messages that the ledger has a row for.
+func (a *Archive) withoutKnownDamage(arrivals []arrival) []arrival {
+	return slices.DeleteFunc(arrivals, func(r arrival) bool {
+		if r.state == sound {
+			return false
+		}
+		a.noteDamage(damaged, r.folder.path(subdirs[r.sub], r.name.String()))
+		return a.notSound(r.name.key).id != 0
+	})
+}
+
+// syncPlaces makes sure that what is adopted keeps its name: the run that gave it may not have come so far.
+func (a *Archive) syncPlaces(arrivals []arrival) error {
+	done := map[string]bool{}
+	for _, r := range arrivals {
+		dir := r.folder.path(subdirs[r.sub])
+		if done[dir] {
+			continue
+		}
+		if err := a.syncDir(dir); err != nil {
+			return err
+		}
+		done[dir] = true
+	}
+	return nil
+}
+
+// examine returns the first of the files whose octets agree with its name, synced; else the first as damaged.
+func (a *Archive) examine(files []found) (arrival, error) {
+	for _, f := range files {
+		sum, err := a.read(f)
+		var disk *DiskError
+		if errors.As(err, &disk) {
+			return arrival{}, err
+		}
+		if err == nil {
+			return adopted(f, sum), nil
+		}
+	}
+	f := files[0]
+	return arrival{folder: f.folder, sub: f.sub, name: f.name, state: damaged,
+		entry: Entry{Octets: f.name.octets, Received: time.Unix(f.name.received, 0).UTC()}}, nil
+}
+
+func adopted(f found, sum mail.Sum) arrival {
+	received := time.Unix(f.name.received, 0).UTC()
+	if t := sum.Header.Arrived(); t.Equal(received) {
+		received = t // with its zone
+	}
+	return arrival{folder: f.folder, sub: f.sub, name: f.name, entry: Entry{
+		Mailbox: f.folder.Name, Octets: sum.Octets, Digest: sum.Digest, Match: sum.Match, Header: sum.Header,
+		Received: received, Flags: flagsIn(f.name.info), Path: f.path(),
+	}}
+}
+
+// read sums a file up, and syncs it. That it is not what its name says, or cannot be read, is not a *DiskError;
+// that it cannot be synced is.
+func (a *Archive) read(f found) (mail.Sum, error) {
+	file, err := a.root.Open(f.path())
+	if err != nil {
+		return mail.Sum{}, err
+	}
+	defer file.Close()
+	s := mail.NewSummer()
+	n, err := io.Copy(s, file)
+	if err != nil {
+		return mail.Sum{}, err
+	}
+	sum := s.Sum()
+	if n != f.name.stored || sum.Octets != f.name.octets {
+		return sum, errors.New("the octets are not as many as the name says")
+	}
+	return sum, a.syncRead(file, f.path())
+}
+
+func (a *Archive) syncRead(file *os.File, path string) error {
+	if runtime.GOOS == "windows" {
+		return nil // only what is open for writing can be synced there
+	}
+	return a.act("sync", path, file.Sync)
+}
+
+const maxDamageNotes = 20
+
+// noteDamage notes that a message is missing or damaged; of very many, only the first.
+func (a *Archive) noteDamage(state int, path string) {
+	a.damages++
+	what := map[int]string{missing: "missing: ", damaged: "damaged: "}[state]
+	switch {
+	case a.damages <= maxDamageNotes:
+		a.note(what + path)
+	case a.damages == maxDamageNotes+1:
+		a.note("more are missing or damaged; status counts them")
+	}
+}

@@ -1,0 +1,284 @@
+package archive
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gofrs/flock"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// Options say how an archive is opened.
+type Options struct {
+	Create bool // make the archive when there is none
+	// Steps, for tests, is called before and after each act that cannot be taken back. A non-nil error is what the
+	// act then fails with; before it, the act is not done. It is called from several goroutines at once.
+	Steps func(Step) error
+}
+
+// An Archive is an open archive. Its methods can be called from several goroutines.
+type Archive struct {
+	root   *os.Root
+	tmp    *os.Root // tmp/ in it: every message begins there
+	lock   *flock.Flock
+	steps  steps
+	ledger *ledger
+	notes  []string
+
+	tmpNames atomic.Int64 // how many names were used in tmp/
+
+	mu       sync.RWMutex
+	original mail.Account    // the keys are made with this one; zero: none is bound yet
+	current  mail.Account    // another one after a move
+	keys     map[key]bool    // of the messages that are archived and sound
+	unsound  map[key]unsound // of those that are known, but missing or damaged
+	underway map[key]bool    // of those that are put, and not committed yet
+	listing  listing         // of the folder looked through last
+
+	folders  *folders
+	commits  sync.Mutex // held by whoever changes a folder
+	stranded bool       // files may lie in their places that the ledger does not know
+	damages  int        // how many were noted
+}
+
+// unsound is what is known of a message whose file is missing or damaged.
+type unsound struct {
+	id     int64
+	nth    int
+	digest mail.Digest // zero: never known
+}
+
+var errReadOnly = errors.New("the archive was opened for reading only")
+
+// Open opens the archive in dir for writing, as the only one until Close, and settles what an earlier run may have
+// left unfinished. Without an archive there it fails with ErrNone, or makes one if o says so; with another run at
+// work on it, with an *InUseError.
+func Open(dir string, o Options) (*Archive, error) {
+	root, err := openRoot(dir, o.Create)
+	if err != nil {
+		return nil, err
+	}
+	a := newArchive(root)
+	a.steps = o.Steps
+	if err := a.open(); err != nil {
+		a.shut()
+		return nil, err
+	}
+	return a, nil
+}
+
+func newArchive(root *os.Root) *Archive {
+	return &Archive{root: root, folders: newFolders(), keys: map[key]bool{}, unsound: map[key]unsound{}, underway: map[key]bool{}}
+}
+
+func (a *Archive) open() error {
+	if err := a.protect(); err != nil {
+		return err
+	}
+	made, err := a.mkdir(ownDir)
+	if err == nil && made {
+		err = a.syncDir(".")
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.takeLock(); err != nil {
+		return err
+	}
+	if _, err := a.makeMaildir(a.folders.inbox()); err != nil {
+		return err
+	}
+	if a.tmp, err = a.root.OpenRoot("tmp"); err != nil {
+		return diskError("open", "tmp", err)
+	}
+	if err := a.sweep(); err != nil {
+		return err
+	}
+	err = a.settleLedger()
+	if isDamage(err) {
+		err = a.replaceLedger(err)
+	}
+	return err
+}
+
+// settleLedger opens the ledger, makes it agree with the Maildir, and learns what it knows.
+func (a *Archive) settleLedger() error {
+	if err := a.openLedger(false); err != nil {
+		return err
+	}
+	if err := a.loadFolders(); err != nil {
+		return err
+	}
+	if err := a.reconcile(); err != nil {
+		return err
+	}
+	if err := a.loadUnsound(); err != nil {
+		return err
+	}
+	return a.loadKeys()
+}
+
+func (a *Archive) openLedger(readOnly bool) error {
+	if !readOnly {
+		f, err := a.root.OpenFile(ledgerFile, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return diskError("open", ledgerFile, err)
+		}
+		f.Close() // before SQLite opens it: after that it would take SQLite's locks away
+	}
+	path := filepath.Join(a.root.Name(), filepath.FromSlash(ledgerFile))
+	l, err := openLedger(path, readOnly, a.act)
+	if errors.Is(err, ErrNewer) {
+		return err
+	}
+	if err != nil {
+		return diskError("open", ledgerFile, err)
+	}
+	l.wal = !onNetwork(a.root.Name())
+	a.ledger = l
+	return nil
+}
+
+// replaceLedger sets the ledger aside and makes a new one from the Maildir.
+func (a *Archive) replaceLedger(why error) error {
+	if a.ledger != nil {
+		a.ledger.close()
+		a.ledger = nil
+	}
+	aside, err := a.setAside(ledgerFile, "-journal", "-shm", "-wal")
+	if err != nil {
+		return err
+	}
+	a.note("the ledger was damaged (" + why.Error() + "); it was kept as " + aside + " and made again from the messages")
+	made := a.folders.inbox().made
+	a.folders = newFolders()
+	a.folders.inbox().made = made
+	return a.settleLedger()
+}
+
+// View opens the archive in dir for reading, beside a run that writes to it if there is one. It writes nothing.
+func View(dir string) (*Archive, error) {
+	root, err := openRoot(dir, false)
+	if err != nil {
+		return nil, err
+	}
+	a := newArchive(root)
+	err = a.view()
+	if err != nil {
+		a.shut()
+	}
+	if isDamage(err) || errors.Is(err, os.ErrNotExist) {
+		return nil, ErrLedger
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *Archive) view() error {
+	if _, err := a.root.Lstat(ledgerFile); err != nil {
+		return diskError("open", ledgerFile, err)
+	}
+	if err := a.openLedger(true); err != nil {
+		return err
+	}
+	if err := a.loadAccount(); err != nil {
+		return err
+	}
+	if err := a.loadUnsound(); err != nil {
+		return err
+	}
+	return a.loadKeys()
+}
+
+// Close ends the work in order: what was committed stays, and the next Open has nothing to look for. Batches that
+// were neither committed nor aborted are lost.
+func (a *Archive) Close() error {
+	var err error
+	if a.lock != nil {
+		err = a.rest()
+	}
+	return errors.Join(err, a.shut())
+}
+
+// shut lets everything go as it is.
+func (a *Archive) shut() error {
+	var errs []error
+	if a.ledger != nil {
+		errs = append(errs, diskError("close", ledgerFile, a.ledger.close()))
+	}
+	if a.lock != nil {
+		errs = append(errs, diskError("unlock", lockFile, a.lock.Unlock()))
+	}
+	if a.tmp != nil {
+		a.tmp.Close()
+	}
+	a.root.Close()
+	return errors.Join(errs...)
+}
+
+// Notes returns what a person may want to know of the opening: a ledger made anew, messages adopted or damaged.
+func (a *Archive) Notes() []string { return slices.Clone(a.notes) }
+
+func (a *Archive) note(text string) { a.notes = append(a.notes, text) }
+
+// act does one act on the disk, within the sight of the steps.
+func (a *Archive) act(op, path string, do func() error) error {
+	return diskError(op, path, a.steps.around(op, path, do))
+}
+
+// write changes the ledger in one transaction.
+func (a *Archive) write(op string, fn func() error) error {
+	if a.lock == nil {
+		return errReadOnly
+	}
+	return a.ledger.write(op, fn)
+}
+
+// Has reports whether the message is archived and its file not known to be missing or damaged. It costs a hash and
+// a look into memory.
+func (a *Archive) Has(ref mail.Ref) bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.keys[keyOf(a.original, ref)]
+}
+
+// loadKeys learns which messages are there.
+func (a *Archive) loadKeys() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.keys)
+	var k []byte
+	err := a.ledger.each("select key from entry where state = 0", func(scan func(...any) error) error {
+		err := scan(&k)
+		if err == nil && len(k) == len(key{}) {
+			a.keys[key(k)] = true
+		}
+		return err
+	})
+	return err
+}
+
+// loadUnsound learns which messages are known, but not there.
+func (a *Archive) loadUnsound() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.unsound)
+	var k []byte
+	return a.ledger.each("select key, id, nth, digest from entry where state in (1, 2)", func(scan func(...any) error) error {
+		var u unsound
+		var digest []byte
+		err := scan(&k, &u.id, &u.nth, &digest)
+		copy(u.digest[:], digest)
+		if err == nil && len(k) == len(key{}) {
+			a.unsound[key(k)] = u
+		}
+		return err
+	})
+}

@@ -1,0 +1,244 @@
+package archive
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"sync"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// maxSyncs is how many fsyncs are under way at a time: file systems write many at the price of one.
+const maxSyncs = 16
+
+// Commit archives the batch: when it returns without an error, every message of it is on disk for good, and Has
+// says so. It returns the entries in the order they were put.
+//
+// After an error nothing of the batch counts as archived, and the batch is over. Files that had reached their place
+// by then are whole, and the next Open adopts them; the others are gone. The archive can be used as before.
+func (b *Batch) Commit() ([]Entry, error) {
+	defer b.Abort()
+	if len(b.waiting) == 0 {
+		return nil, nil
+	}
+	if err := b.sync(); err != nil {
+		return nil, err
+	}
+	b.a.commits.Lock()
+	defer b.a.commits.Unlock()
+	if err := b.a.makeFolders(b.folders()); err != nil {
+		return nil, err
+	}
+	entries, err := b.deliver()
+	if err != nil {
+		b.a.stranded = true
+		return nil, err
+	}
+	b.waiting = nil
+	return entries, nil
+}
+
+// deliver brings the files to their places and tells the ledger; with that they are archived.
+func (b *Batch) deliver() ([]Entry, error) {
+	if err := b.rename(); err != nil {
+		return nil, err
+	}
+	arrivals := make([]arrival, len(b.waiting))
+	for i, d := range b.waiting {
+		arrivals[i] = d.arrival
+	}
+	return b.a.enter(arrivals)
+}
+
+// sync syncs the files, many at a time. A file whose sync failed once is never synced again: what the kernel has
+// thrown away, a second try would call written.
+func (b *Batch) sync() error {
+	errs := make([]error, len(b.waiting))
+	slots := make(chan struct{}, maxSyncs)
+	var group sync.WaitGroup
+	for i := range b.waiting {
+		slots <- struct{}{}
+		group.Go(func() {
+			errs[i] = b.syncOne(&b.waiting[i])
+			<-slots
+		})
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+func (b *Batch) syncOne(d *delivery) error {
+	err := b.a.act("sync", "tmp/"+d.tmp, d.f.Sync)
+	if cerr := d.f.Close(); err == nil {
+		err = diskError("close", "tmp/"+d.tmp, cerr)
+	}
+	d.f = nil
+	return err
+}
+
+// makeFolders makes the folders, as far as they are not there, and writes down what their directories stand for
+// before a message comes to lie in them.
+func (a *Archive) makeFolders(folders []*folder) error {
+	if err := a.ledger.begin(); err != nil {
+		return err
+	}
+	fresh := false
+	for _, f := range folders {
+		made, err := a.makeMaildir(f)
+		if err != nil {
+			return err
+		}
+		fresh = fresh || made
+	}
+	if fresh {
+		if err := a.syncDir("."); err != nil {
+			return err
+		}
+	}
+	return a.writeFolders()
+}
+
+// folders returns those that the batch delivers into.
+func (b *Batch) folders() []*folder {
+	var list []*folder
+	for _, d := range b.waiting {
+		if !slices.Contains(list, d.folder) {
+			list = append(list, d.folder)
+		}
+	}
+	return list
+}
+
+// rename gives the files their names in cur/, durably.
+func (b *Batch) rename() error {
+	for _, f := range b.folders() {
+		b.a.lookAt(f)
+	}
+	for i := range b.waiting {
+		d := &b.waiting[i]
+		to := d.folder.path("cur", d.name.String())
+		if err := b.a.act("rename", to, func() error {
+			err := b.a.root.Rename("tmp/"+d.tmp, to)
+			if err == nil {
+				d.tmp = ""
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	for _, f := range b.folders() {
+		if err := b.a.syncDir(f.path("cur")); err != nil {
+			return err
+		}
+		if f.cur != 0 {
+			f.cur = b.a.mtime(f.path("cur"))
+		}
+	}
+	return nil
+}
+
+// lookAt forgets what is known of the time of a folder's cur/ if another program has been there since: the next
+// Open is to look through it.
+func (a *Archive) lookAt(f *folder) {
+	if f.cur != a.mtime(f.path("cur")) {
+		f.cur = 0
+	}
+}
+
+// mtime returns the modification time of a directory in ns, 0 if it cannot be had.
+func (a *Archive) mtime(dir string) int64 {
+	info, err := a.root.Lstat(dir)
+	if err != nil || info.Mode().Type() != fs.ModeDir {
+		return 0
+	}
+	return info.ModTime().UnixNano()
+}
+
+// enter tells the ledger of messages that lie durably in their places, in one transaction.
+func (a *Archive) enter(arrivals []arrival) ([]Entry, error) {
+	entries := make([]Entry, len(arrivals))
+	changed := a.folders.changes()
+	err := a.write("commit", func() error {
+		if err := a.enterFolders(changed); err != nil {
+			return err
+		}
+		for i, r := range arrivals {
+			id, err := a.ledger.insert(r, a.notSound(r.name.key))
+			if err != nil {
+				return err
+			}
+			entries[i] = r.entry
+			entries[i].ID = id
+		}
+		return nil
+	})
+	if err != nil {
+		a.folders.keep(changed)
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, r := range arrivals {
+		delete(a.underway, r.name.key)
+		if r.state == sound {
+			a.keys[r.name.key] = true
+			delete(a.unsound, r.name.key)
+		} else {
+			a.unsound[r.name.key] = unsound{id: entries[i].ID, nth: r.name.nth}
+		}
+	}
+	return entries, nil
+}
+
+func (a *Archive) notSound(k key) unsound {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.unsound[k]
+}
+
+// enterFolders tells the ledger of mailboxes that it does not know yet, or knows otherwise.
+func (a *Archive) enterFolders(changed map[*folder]mail.Mailbox) error {
+	for f := range changed { // two may have exchanged their names
+		if _, err := a.ledger.exec("update mailbox set name = ? where dir = ?", []byte(f.dir+"\x00"), f.dir); err != nil {
+			return err
+		}
+	}
+	for f, mb := range changed {
+		_, err := a.ledger.exec(`insert into mailbox (name, delim, role, dir, guessed) values (?, ?, ?, ?, ?)
+			on conflict (dir) do update set name = excluded.name, delim = excluded.delim, role = excluded.role,
+			guessed = excluded.guessed`, []byte(mb.Name), mb.Delim, string(mb.Role), f.dir, f.guessed)
+		if err != nil {
+			return err
+		}
+		err = a.ledger.rows("select id from mailbox where dir = ?",
+			func(scan func(...any) error) error { return scan(&f.id) }, f.dir)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddMailboxes takes mailboxes in, whether or not a message ever comes to lie in them. It saves work to name all
+// of an account's at once, before the first message.
+func (a *Archive) AddMailboxes(boxes []mail.Mailbox) error {
+	if a.lock == nil {
+		return errReadOnly
+	}
+	folders := make([]*folder, len(boxes))
+	for i, mb := range boxes {
+		folders[i] = a.folders.of(mb)
+	}
+	a.commits.Lock()
+	defer a.commits.Unlock()
+	if !a.folders.waiting() {
+		return nil
+	}
+	if err := a.makeFolders(folders); err != nil {
+		return err
+	}
+	_, err := a.enter(nil)
+	return err
+}

@@ -1,0 +1,246 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// A State is what became of an entry at a destination.
+type State int
+
+// The states. Their numbers stand in the ledger.
+const (
+	Pending  State = iota + 1 // nothing yet; as an outcome: the intent is taken back
+	Intended                  // it was to be appended, and what came of it is not known
+	Done                      // appended
+	Present                   // it was there already
+	Merged                    // the server took it for one that it has
+	Refused                   // the server's definite no
+)
+
+// An Intent is noted before an entry is appended.
+type Intent struct {
+	Entry          int64
+	Mailbox        string // the destination's
+	Validity, Next uint32 // its UIDVALIDITY and UIDNEXT: the message will have no smaller UID
+}
+
+// An Outcome is what became of an entry.
+type Outcome struct {
+	Entry         int64
+	State         State
+	Mailbox       string // the destination's
+	Validity, UID uint32 // of the message there; UID 0: unknown
+	Reason        string // the server's words, if it refused
+}
+
+// ErrOutcome says that an entry is not to be appended, for it has an outcome or an intent already.
+var ErrOutcome = errors.New("has an outcome already")
+
+const maxReason = 1000 // octets of a server's words that are kept
+
+// Intend notes that the entries are about to be appended to dest. When it returns, that is on disk; after an error
+// none of it is. An entry that has an outcome or an open intent there is refused with ErrOutcome.
+func (a *Archive) Intend(dest mail.Account, is []Intent) error {
+	return a.write("intent", func() error {
+		id, err := a.destination(dest)
+		for i := 0; i < len(is) && err == nil; i++ {
+			err = a.intend(id, is[i])
+		}
+		return err
+	})
+}
+
+func (a *Archive) intend(dest int64, i Intent) error {
+	r, err := a.ledger.exec(`insert into outcome (dest, entry, state, mailbox, validity, next, uid, reason)
+		values (?, ?, ?, ?, ?, ?, 0, '') on conflict do nothing`,
+		dest, i.Entry, Intended, []byte(i.Mailbox), i.Validity, i.Next)
+	if err != nil {
+		return err
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	return fmt.Errorf("entry %d %w", i.Entry, ErrOutcome)
+}
+
+// Settle notes outcomes, in one transaction, with or without an intent before. A later outcome of an entry takes
+// the place of an earlier one.
+func (a *Archive) Settle(dest mail.Account, os []Outcome) error {
+	return a.write("outcome", func() error {
+		id, err := a.destination(dest)
+		for i := 0; i < len(os) && err == nil; i++ {
+			err = a.settle(id, os[i])
+		}
+		return err
+	})
+}
+
+func (a *Archive) settle(dest int64, o Outcome) error {
+	if o.State == Pending {
+		_, err := a.ledger.exec("delete from outcome where dest = ? and entry = ?", dest, o.Entry)
+		return err
+	}
+	if o.State < Done || o.State > Refused {
+		return fmt.Errorf("%d is no outcome", o.State)
+	}
+	_, err := a.ledger.exec(`insert into outcome (dest, entry, state, mailbox, validity, next, uid, reason)
+		values (?, ?, ?, ?, ?, 0, ?, ?) on conflict do update set
+		state = excluded.state, mailbox = excluded.mailbox, validity = excluded.validity, next = 0,
+		uid = excluded.uid, reason = excluded.reason`,
+		dest, o.Entry, o.State, []byte(o.Mailbox), o.Validity, o.UID, o.Reason[:min(len(o.Reason), maxReason)])
+	return err
+}
+
+// destination returns the account's id; inside a transaction it is made if there is none.
+func (a *Archive) destination(dest mail.Account) (id int64, err error) {
+	_, err = a.ledger.exec("insert into destination (protocol, host, user) values (?, ?, ?) on conflict do nothing",
+		dest.Protocol, dest.Host, dest.User)
+	if err != nil {
+		return 0, err
+	}
+	err = a.ledger.rows("select id from destination where protocol = ? and host = ? and user = ?",
+		func(scan func(...any) error) error { return scan(&id) }, dest.Protocol, dest.Host, dest.User)
+	return id, err
+}
+
+// toDestination selects the outcomes of one; it goes with destArgs.
+const toDestination = `dest = (select id from destination where protocol = ? and host = ? and user = ?)`
+
+// is selects a state by its number: a parameter would keep SQLite from using the index of these.
+func is(s State) string { return "state = " + strconv.Itoa(int(s)) }
+
+func destArgs(dest mail.Account, more ...any) []any {
+	return append([]any{dest.Protocol, dest.Host, dest.User}, more...)
+}
+
+// Intents returns the intents that have no outcome yet, in the order of their entries.
+func (a *Archive) Intents(dest mail.Account) ([]Intent, error) {
+	var all []Intent
+	err := a.ledger.each("select entry, mailbox, validity, next from outcome where "+toDestination+" and "+is(Intended)+" order by entry",
+		func(scan func(...any) error) error {
+			var i Intent
+			err := scan(&i.Entry, &i.Mailbox, &i.Validity, &i.Next)
+			all = append(all, i)
+			return err
+		}, destArgs(dest)...)
+	return all, err
+}
+
+// Claimed returns the UIDs in a mailbox at the destination that belong to an entry.
+func (a *Archive) Claimed(dest mail.Account, mailbox string, validity uint32) (map[uint32]bool, error) {
+	uids := map[uint32]bool{}
+	err := a.ledger.each("select uid from outcome where "+toDestination+" and mailbox = ? and validity = ? and uid > 0",
+		func(scan func(...any) error) error {
+			var uid uint32
+			err := scan(&uid)
+			uids[uid] = true
+			return err
+		}, destArgs(dest, []byte(mailbox), validity)...)
+	return uids, err
+}
+
+// Refused returns what the destination refused, in the order of the entries.
+func (a *Archive) Refused(dest mail.Account) ([]Outcome, error) {
+	var all []Outcome
+	err := a.ledger.each("select entry, mailbox, validity, reason from outcome where "+toDestination+" and "+is(Refused)+" order by entry",
+		func(scan func(...any) error) error {
+			o := Outcome{State: Refused}
+			err := scan(&o.Entry, &o.Mailbox, &o.Validity, &o.Reason)
+			all = append(all, o)
+			return err
+		}, destArgs(dest)...)
+	return all, err
+}
+
+// Reopen makes what the destination refused pending again.
+func (a *Archive) Reopen(dest mail.Account) error {
+	return a.write("reopen", func() error {
+		_, err := a.ledger.exec("delete from outcome where "+toDestination+" and "+is(Refused), destArgs(dest)...)
+		return err
+	})
+}
+
+// Counts returns how many entries are in which state at the destination; together they are all there are.
+func (a *Archive) Counts(dest mail.Account) (map[State]int, error) {
+	counts := map[State]int{}
+	err := a.ledger.each("select ?, count(*) from entry union all select state, count(*) from outcome where "+
+		toDestination+" group by state",
+		func(scan func(...any) error) error {
+			var state State
+			var n int
+			err := scan(&state, &n)
+			counts[state] += n
+			if state != Pending {
+				counts[Pending] -= n
+			}
+			return err
+		}, append([]any{Pending}, destArgs(dest)...)...)
+	return counts, err
+}
+
+// MailboxCounts returns the same for each of the archive's mailboxes that holds an entry.
+func (a *Archive) MailboxCounts(dest mail.Account) (map[string]map[State]int, error) {
+	all := map[string]map[State]int{}
+	err := a.ledger.each("select m.name, coalesce(o.state, ?), count(*) from entry e join mailbox m on m.id = e.mailbox"+
+		" left join outcome o on o.entry = e.id and o."+toDestination+" group by 1, 2",
+		func(scan func(...any) error) error {
+			var name string
+			var state State
+			var n int
+			if err := scan(&name, &state, &n); err != nil {
+				return err
+			}
+			if all[name] == nil {
+				all[name] = map[State]int{}
+			}
+			all[name][state] = n
+			return nil
+		}, append([]any{Pending}, destArgs(dest)...)...)
+	return all, err
+}
+
+// A Destination is an account that entries were brought to.
+type Destination struct {
+	mail.Account
+	Ran time.Time // when a run last ended well; zero: never
+}
+
+// Destinations returns the accounts there are outcomes for.
+func (a *Archive) Destinations() ([]Destination, error) {
+	var all []Destination
+	err := a.ledger.each("select protocol, host, user, coalesce(ran, 0) from destination order by id",
+		func(scan func(...any) error) error {
+			var d Destination
+			var ran int64
+			err := scan(&d.Protocol, &d.Host, &d.User, &ran)
+			d.Ran = timeOf(ran)
+			all = append(all, d)
+			return err
+		})
+	return all, err
+}
+
+// RanTo notes that a run to the destination has ended well, now.
+func (a *Archive) RanTo(dest mail.Account) error {
+	return a.write("ran", func() error {
+		id, err := a.destination(dest)
+		if err != nil {
+			return err
+		}
+		_, err = a.ledger.exec("update destination set ran = ? where id = ?", time.Now().Unix(), id)
+		return err
+	})
+}
+
+// timeOf returns the time of Unix seconds, zero of 0.
+func timeOf(sec int64) time.Time {
+	if sec == 0 {
+		return time.Time{}
+	}
+	return time.Unix(sec, 0)
+}
