@@ -85,6 +85,9 @@ func (r *relay) next() error {
 	return nil
 }
 
+// largest is how many octets a literal may have: what is on its way is held in memory.
+const largest = 1 << 30
+
 // marker is the announcement of a literal at the end of a line (RFC 7888).
 var marker = regexp.MustCompile(`\{(\d+)(\+?)\}\r?\n$`)
 
@@ -141,6 +144,9 @@ func (r *relay) refuse(size int64, plus bool) (bool, error) {
 			}
 		}
 		return true, r.answer(f)
+	}
+	if size > largest {
+		return true, r.answer(&Fault{Say: "NO [TOOBIG] nobody writes so much", End: FIN})
 	}
 	switch {
 	case !plus:
