@@ -1,0 +1,228 @@
+package backup
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/progress"
+	"github.com/mailhaul/mailhaul/internal/retry"
+)
+
+// A Job brings everything new from Source into Archive.
+type Job struct {
+	Source  Source
+	Archive *archive.Archive
+	Watch   progress.Watch
+	Pause   retry.Pause // how to wait for a server; nil: by the clock
+	// Stop, when closed, makes Run finish the message it is at, commit, and return retry.Stopped.
+	Stop <-chan struct{}
+	// Committed, if set, is called after each commit, from another goroutine than Run's. It must not block.
+	Committed func()
+}
+
+// Run works until everything the source shows is archived or cannot be had, and returns what became of each
+// message; the report holds also when the error says why it ended early. What was archived before an error stays
+// archived. A message that the source does not hand over is no error: the report names it.
+func (j Job) Run(ctx context.Context) (Report, error) {
+	r := &run{Job: j, retry: retry.Policy{Half: progress.Source, Watch: j.Watch, Stop: j.Stop, Pause: j.Pause}}
+	boxes, err := r.mailboxes(ctx)
+	if err != nil {
+		return r.report, err
+	}
+	for _, mb := range boxes {
+		if e := r.mailbox(ctx, mb); e != nil {
+			err = cmp.Or(err, e)
+			if !mailboxOnly(e) {
+				break
+			}
+		}
+	}
+	return r.report, err
+}
+
+// mailboxOnly reports whether the other mailboxes can still be had.
+func mailboxOnly(err error) bool {
+	var e *mail.Error
+	return errors.As(err, &e) && e.Scope <= mail.ScopeMailbox
+}
+
+// run is one Run under way.
+type run struct {
+	Job
+	retry  retry.Policy
+	report Report
+	tally  tally            // of the mailbox at hand
+	broke  map[mail.Ref]int // how often the session broke while this message came
+}
+
+func (r *run) mailboxes(ctx context.Context) (boxes []mail.Mailbox, err error) {
+	err = r.persist(ctx, func() error {
+		boxes, err = r.Source.Mailboxes(ctx)
+		return err
+	})
+	return boxes, err
+}
+
+// persist does it again as long as a new session is worth a try.
+func (r *run) persist(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		if err == nil {
+			return nil
+		}
+		if again := r.retry.Again(ctx, err); again != nil {
+			return again
+		}
+	}
+}
+
+// mailbox archives what is new in mb. A source that shows windows is listed in one session after the other until
+// nothing new appears.
+func (r *run) mailbox(ctx context.Context, mb mail.Mailbox) error {
+	r.tally, r.broke = tally{}, map[mail.Ref]int{}
+	defer func() { r.tally.addTo(&r.report) }()
+	for window := 0; ; window++ {
+		todo := 0
+		err := r.persist(ctx, func() (err error) {
+			todo, err = r.pass(ctx, mb)
+			return err
+		})
+		if err != nil && window > 0 && todo == 0 && ctx.Err() == nil && isAccountTrouble(err) {
+			r.note(fmt.Sprintf("could not look whether there is more mail behind what was shown: %v", err))
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if w, ok := r.Source.(Windowed); todo == 0 || !ok || !w.Windows() {
+			return nil
+		}
+	}
+}
+
+// isAccountTrouble tells what the server's side said or did from a stop and from local trouble.
+func isAccountTrouble(err error) bool {
+	var e *mail.Error
+	return errors.As(err, &e)
+}
+
+func (r *run) note(text string) {
+	r.Watch.Tell(progress.Note{Half: progress.Source, Text: text})
+}
+
+// pass lists mb once and archives what is new; todo is how many messages that was.
+func (r *run) pass(ctx context.Context, mb mail.Mailbox) (todo int, err error) {
+	items, err := r.Source.List(ctx, mb.Name)
+	if err != nil {
+		return 0, err
+	}
+	fresh := r.tally.list(items, r.Archive.Has)
+	r.Watch.Tell(progress.Listed{Half: progress.Source, Mailbox: mb.Name, Messages: len(fresh), Octets: octets(fresh)})
+	if err := r.fetch(ctx, mb, fresh); err != nil {
+		return len(fresh), err
+	}
+	// Everything fetched is safe: now the server may forget it. If the farewell gets lost, nothing else does.
+	if err := r.Source.End(ctx); err != nil && ctx.Err() == nil {
+		r.note(fmt.Sprintf("the source did not say goodbye: %v", err))
+	}
+	return len(fresh), nil
+}
+
+func octets(items []mail.Item) (sum int64) {
+	for _, it := range items {
+		sum += it.Size
+	}
+	return sum
+}
+
+// fetch archives the items. Whatever ends it, what came whole before is committed.
+func (r *run) fetch(ctx context.Context, mb mail.Mailbox, items []mail.Item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	c := &committer{archive: r.Archive, committed: r.Committed}
+	var at *mail.Item
+	err := r.Source.Fetch(ctx, items, func(it mail.Item, body io.Reader) error {
+		at = &it
+		err := r.take(c, mb, it, body)
+		if err == nil {
+			at = nil
+		}
+		return err
+	})
+	if at != nil && isAccountTrouble(err) {
+		r.brokeAt(*at, err)
+	}
+	done, cerr := c.finish()
+	r.archived(mb, done)
+	if cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// take puts one message into the batch under way and hands the batch over when it is full.
+func (r *run) take(c *committer, mb mail.Mailbox, it mail.Item, body io.Reader) error {
+	entry, err := c.batch().Put(it, mb, body)
+	if err != nil {
+		return r.notTaken(it, err)
+	}
+	r.retry.Progress()
+	r.Watch.Tell(progress.Moved{Half: progress.Source, Octets: entry.Octets})
+	if c.full() {
+		done, err := c.next()
+		if err != nil {
+			return err
+		}
+		r.archived(mb, done)
+	}
+	select {
+	case <-r.Stop:
+		return retry.Stopped
+	default:
+		return nil
+	}
+}
+
+// notTaken notes a message that the server did not hand over, and goes on; any other error ends the fetch.
+func (r *run) notTaken(it mail.Item, err error) error {
+	var e *mail.Error
+	if !errors.As(err, &e) || e.Scope != mail.ScopeMessage {
+		return err
+	}
+	if e.Cause == mail.CauseVanished {
+		r.fail(it, vanished, e.Error())
+	} else {
+		r.fail(it, failed, e.Error())
+	}
+	return nil
+}
+
+// brokeAt is told that the session broke while it came. One that breaks every session must not keep the others
+// from being fetched: the second time it is left out.
+func (r *run) brokeAt(it mail.Item, err error) {
+	r.broke[it.Ref]++
+	if r.broke[it.Ref] > 1 {
+		r.fail(it, failed, fmt.Sprintf("the connection broke twice while it came: %v", err))
+		r.retry.Progress()
+	}
+}
+
+// archived counts what a commit has made safe.
+func (r *run) archived(mb mail.Mailbox, done []archive.Entry) {
+	if len(done) == 0 {
+		return
+	}
+	var sum int64
+	for _, e := range done {
+		r.tally[e.Ref] = fetched
+		sum += e.Octets
+	}
+	r.report.Octets += sum
+	r.Watch.Tell(progress.Archived{Mailbox: mb.Name, Messages: len(done), Octets: sum})
+}
