@@ -1,0 +1,217 @@
+package migrate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// maxCandidates bounds how many messages at the destination are read to judge one of ours. They are ordered by
+// how near their size is, so that only somebody with more equal keys than that can make us bring one twice.
+const maxCandidates = 256
+
+// A box is one mailbox at the destination as this run knows it.
+type box struct {
+	run      *run
+	name     string
+	status   mail.Status
+	selected bool // in the session at hand
+	listed   bool // the index holds what was there when the box was first opened
+	// next is a UID that no message has that arrives from now on with a smaller one.
+	next    uint32
+	first   uint32 // next, before this run's first APPEND; 0: none yet
+	index   map[uint64][]candidate
+	claimed map[uint32]bool  // UIDs that belong to an entry of ours
+	sent    map[uint32]int64 // UIDs this run's APPENDs got → entry
+	after   int64            // entries up to this one have been dealt with in this run
+	took    time.Duration    // by the last batch
+}
+
+type candidate struct {
+	uid  uint32
+	size int64
+}
+
+var seed = maphash.MakeSeed()
+
+func (r *run) box(name string) *box {
+	b := r.boxes[name]
+	if b == nil {
+		b = &box{run: r, name: name, index: map[uint64][]candidate{}, sent: map[uint32]int64{}}
+		r.boxes[name] = b
+	}
+	return b
+}
+
+// open makes sure that the mailbox is there and selected, and, once, that what it holds is known.
+func (b *box) open(ctx context.Context, mb mail.Mailbox) error {
+	if b.selected {
+		return nil
+	}
+	if !b.run.layout.there[b.name] {
+		if err := b.run.Destination.Create(ctx, mb); err != nil {
+			return err
+		}
+		b.run.layout.there[b.name] = true
+	}
+	if err := b.settleIntents(ctx); err != nil {
+		return err
+	}
+	if err := b.selectBox(ctx); err != nil {
+		return err
+	}
+	if b.listed || b.status.Messages == 0 {
+		b.listed = true
+		return nil
+	}
+	items, err := b.run.Destination.List(ctx, b.name, 1)
+	if err != nil {
+		return err
+	}
+	b.learn(items)
+	b.listed = true
+	return nil
+}
+
+// selectBox selects the mailbox and sees that its UIDs still mean what they meant.
+func (b *box) selectBox(ctx context.Context) error {
+	if b.selected {
+		return nil
+	}
+	st, err := b.run.Destination.Select(ctx, b.name)
+	if err != nil {
+		return err
+	}
+	if b.status.Validity != 0 && b.status.Validity != st.Validity {
+		return &mail.Error{Op: "select", Mailbox: b.name, Scope: mail.ScopeMailbox, Cause: mail.CauseNetwork,
+			Hint: "run again: what is there will be recognised by its content",
+			Err:  fmt.Errorf("the server numbered the folder anew (UIDVALIDITY %d became %d) while mail was brought", b.status.Validity, st.Validity)}
+	}
+	if b.claimed == nil {
+		if b.claimed, err = b.run.Archive.Claimed(b.run.Account, b.name, st.Validity); err != nil {
+			return err
+		}
+	}
+	if b.status.Validity == 0 {
+		b.next = st.Next
+	}
+	b.status, b.selected = st, true
+	return nil
+}
+
+// learn puts messages at the destination into the index.
+func (b *box) learn(items []mail.Item) {
+	for _, it := range items {
+		c := candidate{uidOf(it), it.Size}
+		for _, key := range keysOf(it.Header) {
+			h := maphash.String(seed, key)
+			if !slices.Contains(b.index[h], c) {
+				b.index[h] = append(b.index[h], c)
+			}
+		}
+	}
+}
+
+// keysOf returns the header's keys; what has none shares one with all that have none.
+func keysOf(h mail.Header) []string {
+	if keys := h.Keys(); len(keys) > 0 {
+		return keys
+	}
+	return []string{"none"}
+}
+
+func uidOf(it mail.Item) uint32 {
+	n, err := strconv.ParseUint(it.Ref.UID, 10, 32)
+	if err != nil {
+		return 0 // no destination shows such a one
+	}
+	return uint32(n)
+}
+
+// candidates returns the UIDs at the destination that share a key with e, claimed ones only if asked for, the
+// nearest in size first.
+func (b *box) candidates(e archive.Entry, claimedToo bool) []uint32 {
+	var all []candidate
+	for _, key := range keysOf(e.Header) {
+		for _, c := range b.index[maphash.String(seed, key)] {
+			if (claimedToo || !b.claimed[c.uid]) && !slices.Contains(all, c) {
+				all = append(all, c)
+			}
+		}
+	}
+	slices.SortFunc(all, func(x, y candidate) int {
+		return cmp.Or(cmp.Compare(distance(x.size, e.Octets), distance(y.size, e.Octets)), cmp.Compare(x.uid, y.uid))
+	})
+	uids := make([]uint32, 0, min(len(all), maxCandidates))
+	for _, c := range all[:min(len(all), maxCandidates)] {
+		uids = append(uids, c.uid)
+	}
+	return uids
+}
+
+func distance(a, b int64) int64 { return max(a-b, b-a) }
+
+// read reads messages at the destination back and sums them up. One that cannot be had is left out.
+func (b *box) read(ctx context.Context, uids []uint32) (map[uint32]mail.Sum, error) {
+	if len(uids) == 0 {
+		return nil, nil
+	}
+	sums := make(map[uint32]mail.Sum, len(uids))
+	items := make([]mail.Item, len(uids))
+	for i, uid := range uids {
+		items[i].Ref = mail.Ref{Mailbox: b.name, Validity: b.status.Validity, UID: strconv.FormatUint(uint64(uid), 10)}
+	}
+	err := b.run.Destination.Fetch(ctx, items, func(it mail.Item, body io.Reader) error {
+		sum, err := mail.SumOf(body)
+		var e *mail.Error
+		if errors.As(err, &e) && e.Scope == mail.ScopeMessage {
+			return nil
+		}
+		if err == nil {
+			sums[uidOf(it)] = sum
+		}
+		return err
+	})
+	return sums, err
+}
+
+// sumOf sums up an entry as it lies in the archive, header and body apart.
+func (r *run) sumOf(e archive.Entry) (mail.Sum, error) {
+	f, err := r.Archive.OpenMessage(e)
+	if err != nil {
+		return mail.Sum{}, err
+	}
+	defer f.Close()
+	return mail.SumOf(f)
+}
+
+// sumsOf does the same for many; one that is damaged has none.
+func (r *run) sumsOf(entries []archive.Entry) ([]*mail.Sum, error) {
+	sums := make([]*mail.Sum, len(entries))
+	for i, e := range entries {
+		sum, err := r.sumOf(e)
+		if err == nil {
+			sums[i] = &sum
+		} else if !errors.As(err, new(*archive.DamagedError)) {
+			return nil, err
+		}
+	}
+	return sums, nil
+}
+
+// claim notes that a message at the destination is the entry's.
+func (b *box) claim(e archive.Entry, state archive.State, uid uint32) archive.Outcome {
+	if uid != 0 {
+		b.claimed[uid] = true
+	}
+	return archive.Outcome{Entry: e.ID, State: state, Mailbox: b.name, Validity: b.status.Validity, UID: uid}
+}

@@ -1,0 +1,147 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// The first messages sent to a server are read back, and one in so many afterwards; an OK may be a lie.
+const (
+	sampleFirst = 3
+	sampleEvery = 250
+)
+
+// A sample is what reading back has taught about the server.
+type sample struct {
+	sent     int
+	liar     bool // it has said OK and kept nothing: everything is read back from then on
+	rewrites bool
+	lineEnds bool
+}
+
+// take reports whether the next message sent is to be read back.
+func (s *sample) take() bool {
+	s.sent++
+	return s.liar || s.sent <= sampleFirst || s.sent%sampleEvery == 0
+}
+
+// check reads a sample of what was just appended back and compares it with what was sent. One lie makes the whole
+// batch suspect.
+func (b *box) check(ctx context.Context, batch []archive.Entry, outcomes []archive.Outcome) error {
+	entries := make(map[int64]archive.Entry, len(batch))
+	for _, e := range batch {
+		entries[e.ID] = e
+	}
+	var some, others []archive.Outcome
+	for _, o := range outcomes {
+		switch {
+		case o.State == archive.Refused && o.Reason == keptNothing(archive.Entry{}, "").Reason:
+			b.run.sample.liar = true
+		case o.State != archive.Done:
+		case b.run.sample.take():
+			some = append(some, o)
+		default:
+			others = append(others, o)
+		}
+	}
+	if err := b.compare(ctx, entries, some); err != nil || !b.run.sample.liar {
+		return err
+	}
+	return b.compare(ctx, entries, others)
+}
+
+// compare reads the messages back. What is not there, or is there without its octets, has been refused in truth.
+func (b *box) compare(ctx context.Context, entries map[int64]archive.Entry, outcomes []archive.Outcome) error {
+	uids := make([]uint32, len(outcomes))
+	for i, o := range outcomes {
+		uids[i] = o.UID
+	}
+	shown, err := b.read(ctx, uids)
+	if err != nil {
+		return err
+	}
+	var lies []archive.Outcome
+	for _, o := range outcomes {
+		e := entries[o.Entry]
+		sum, had := shown[o.UID]
+		if !had || sum.Octets == 0 && e.Octets > 0 {
+			b.run.sample.liar = true
+			delete(b.sent, o.UID)
+			lies = append(lies, keptNothing(e, b.name))
+			continue
+		}
+		if err := b.judge(e, sum); err != nil {
+			return err
+		}
+	}
+	return b.settle(lies)
+}
+
+// judge notes how the server changed a message.
+func (b *box) judge(e archive.Entry, shown mail.Sum) error {
+	s := &b.run.sample
+	switch {
+	case shown.Digest == e.Digest:
+		return nil
+	case shown.Match == e.Match:
+		b.noteOnce(&s.lineEnds, "the server changes line ends; nothing else of the mail")
+		return nil
+	}
+	ours, err := b.run.sumOf(e)
+	if err != nil {
+		return err
+	}
+	if ours.BodyDigest == shown.BodyDigest {
+		b.noteOnce(&s.rewrites, "the server rewrites header fields; the bodies are as they were sent")
+		return nil
+	}
+	b.run.findings = append(b.run.findings, Finding{Kind: "altered", Ref: e.Ref, MessageID: e.Header.MessageID,
+		Reason: fmt.Sprintf("the server shows %d octets of the %d it was sent, and they differ", shown.Octets, e.Octets)})
+	return nil
+}
+
+func (b *box) noteOnce(said *bool, text string) {
+	if !*said {
+		*said = true
+		b.run.note(text)
+	}
+}
+
+// audit lists once what this run has appended to each mailbox: whatever the server said, it must be there now.
+func (r *run) audit(ctx context.Context) error {
+	for _, b := range r.boxes {
+		if len(b.sent) == 0 {
+			continue
+		}
+		if err := r.persist(ctx, func() error { return b.audit(ctx) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *box) audit(ctx context.Context) error {
+	if err := b.selectBox(ctx); err != nil {
+		return err
+	}
+	items, err := b.run.Destination.List(ctx, b.name, b.first)
+	if err != nil {
+		return err
+	}
+	missing := make(map[uint32]int64, len(b.sent))
+	for uid, id := range b.sent {
+		missing[uid] = id
+	}
+	for _, it := range items {
+		delete(missing, uidOf(it))
+	}
+	var lies []archive.Outcome
+	for _, id := range missing {
+		lies = append(lies, keptNothing(archive.Entry{ID: id}, b.name))
+	}
+	clear(b.sent)
+	return b.settle(lies)
+}

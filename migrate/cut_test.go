@@ -1,0 +1,111 @@
+package migrate_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mailhaul/mailhaul/internal/dial"
+	"github.com/mailhaul/mailhaul/internal/imap"
+	"github.com/mailhaul/mailhaul/internal/postoffice"
+	"github.com/mailhaul/mailhaul/internal/postoffice/trial"
+)
+
+var ways = map[postoffice.Way]string{postoffice.ToClient: "to the client", postoffice.FromClient: "from the client"}
+var ends = map[postoffice.End]string{postoffice.FIN: "FIN", postoffice.RST: "RST"}
+
+const every = 7 // octets between two cuts
+
+// TestPushCutAnywhere cuts the line after every 7th octet, in both directions, by FIN and by RST, on real sockets.
+func TestPushCutAnywhere(t *testing.T) {
+	for way, to := range ways {
+		octets := session(t, way)
+		for end, how := range ends {
+			t.Run(to+" by "+how, func(t *testing.T) {
+				t.Parallel()
+				var total trial.Verdict
+				schedules := 0
+				for at := int64(every); at < octets+every; at += every {
+					total.Add(pushCut(t, postoffice.Cut{Way: way, At: at, How: end}, overTCP))
+					schedules++
+				}
+				t.Logf("%d octets, schedules run: %d: %v", octets, schedules, total)
+			})
+		}
+	}
+}
+
+// TestPushSilentAnywhere has the line fall silent after every 70th octet; the clock is the bubble's.
+func TestPushSilentAnywhere(t *testing.T) {
+	for way, to := range ways {
+		octets := session(t, way)
+		t.Run(to, func(t *testing.T) {
+			t.Parallel()
+			var total trial.Verdict
+			schedules := 0
+			for at := int64(10 * every); at < octets+10*every; at += 10 * every {
+				synctest.Test(t, func(t *testing.T) {
+					began := time.Now()
+					total.Add(pushCut(t, postoffice.Cut{Way: way, At: at, How: postoffice.Silence}, inBubble))
+					if waited := time.Since(began); waited > 10*time.Minute {
+						t.Errorf("silence after %d octets: hung for %v", at, waited)
+					}
+				})
+				schedules++
+			}
+			t.Logf("%d octets, schedules run: %d: %v", octets, schedules, total)
+		})
+	}
+}
+
+// session returns how many octets an uncut push has in that direction.
+func session(t *testing.T, way postoffice.Way) int64 {
+	acct, srv := office(t, postoffice.Trouble{})
+	rep, err := push{dir: filled(t, trial.Mail()...), dst: client(srv), pause: noWait}.run(t.Context())
+	checkOnce(t, "uncut", acct, rep, err)
+	traffic := srv.Traffic()[0]
+	if way == postoffice.ToClient {
+		return traffic.ToClient
+	}
+	return traffic.FromClient
+}
+
+// pushCut pushes over a line whose first connection is cut, again and again until it is done.
+func pushCut(t *testing.T, cut postoffice.Cut, connect connector) trial.Verdict {
+	dir := filled(t, trial.Mail()...)
+	defer os.RemoveAll(dir)
+	acct, srv := office(t, postoffice.Trouble{On: postoffice.Only(1), Cut: cut})
+	defer srv.Close()
+	dst, pause := connect(t, srv)
+	p := push{dir: dir, dst: dst, pause: pause}
+	rep, err := p.run(t.Context())
+	for range 3 {
+		if err == nil {
+			break
+		}
+		rep, err = p.run(t.Context())
+	}
+	return checkOnce(t, fmt.Sprintf("cut after %d octets %s", cut.At, ways[cut.Way]), acct, rep, err)
+}
+
+// A connector says how to reach the server, and how to wait.
+type connector func(t *testing.T, srv *postoffice.Server) (*imap.Client, func(context.Context, time.Duration) error)
+
+func overTCP(t *testing.T, srv *postoffice.Server) (*imap.Client, func(context.Context, time.Duration) error) {
+	addr, err := srv.Listen(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, port, _ := net.SplitHostPort(addr)
+	n, _ := strconv.Atoi(port)
+	return imap.New(dial.Server{Host: host, Port: n, Plain: true}, login), noWait
+}
+
+func inBubble(_ *testing.T, srv *postoffice.Server) (*imap.Client, func(context.Context, time.Duration) error) {
+	return client(srv), nil
+}

@@ -1,0 +1,272 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/progress"
+	"github.com/mailhaul/mailhaul/internal/retry"
+)
+
+// A batch shares one transaction for its intents and one for its outcomes. It is small, so that Ctrl-C ends soon
+// and little is to be looked for after a cut.
+const (
+	batchMessages = 64
+	batchOctets   = 8 << 20
+)
+
+// push brings what is pending in one mailbox of the archive.
+func (r *run) push(ctx context.Context, mb mail.Mailbox) error {
+	to, err := r.layout.place(mb)
+	if err != nil {
+		return err
+	}
+	b := r.box(to.Name)
+	for {
+		if b.listed && !b.selected { // the line broke: what was on its way is settled first, and may be pending again
+			if err := b.open(ctx, to); err != nil {
+				return err
+			}
+		}
+		batch, err := b.batch(mb.Name)
+		if err != nil || len(batch) == 0 {
+			return err
+		}
+		if !b.selected {
+			if err := b.open(ctx, to); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := b.bring(ctx, batch); err != nil {
+			return err
+		}
+		b.after = batch[len(batch)-1].ID
+		select {
+		case <-r.Stop:
+			return retry.Stopped
+		default:
+		}
+	}
+}
+
+// batch returns the next entries to bring.
+func (b *box) batch(mailbox string) ([]archive.Entry, error) {
+	pending, err := b.run.Archive.Pending(b.run.Account, mailbox, b.after, batchMessages)
+	if err != nil {
+		return nil, err
+	}
+	pending = slices.DeleteFunc(pending, func(e archive.Entry) bool {
+		_, skipped := b.run.skipped[e.ID]
+		return skipped
+	})
+	var octets int64
+	for i, e := range pending {
+		octets += e.Octets
+		if octets > batchOctets && i > 0 {
+			return pending[:i], nil
+		}
+	}
+	return pending, nil
+}
+
+// bring brings one batch: what is there already is recognised, the rest appended, and every outcome recorded.
+func (b *box) bring(ctx context.Context, batch []archive.Entry) error {
+	rest, present, err := b.recognise(ctx, batch)
+	if err != nil {
+		return err
+	}
+	if err := b.settle(present); err != nil {
+		return err
+	}
+	return b.send(ctx, rest)
+}
+
+// recognise finds the entries that are at the destination already, one to one: by key found, by content judged.
+func (b *box) recognise(ctx context.Context, batch []archive.Entry) (rest []archive.Entry, present []archive.Outcome, err error) {
+	var maybe []archive.Entry
+	var uids []uint32
+	for _, e := range batch {
+		found := b.candidates(e, false)
+		if len(found) == 0 {
+			rest = append(rest, e)
+			continue
+		}
+		maybe = append(maybe, e)
+		uids = append(uids, found...)
+	}
+	pairs, err := b.pair(ctx, maybe, uids)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, e := range maybe {
+		if pairs[i] == 0 {
+			rest = append(rest, e)
+		} else {
+			present = append(present, b.claim(e, archive.Present, pairs[i]))
+		}
+	}
+	slices.SortFunc(rest, func(x, y archive.Entry) int { return int(x.ID - y.ID) })
+	return rest, present, nil
+}
+
+// pair reads the messages at the destination with these UIDs and says which of them each entry is, 0 for none.
+func (b *box) pair(ctx context.Context, entries []archive.Entry, uids []uint32) ([]uint32, error) {
+	pairs := make([]uint32, len(entries))
+	slices.Sort(uids)
+	uids = slices.Compact(uids)
+	shown, err := b.read(ctx, uids)
+	if err != nil || len(shown) == 0 {
+		return pairs, err
+	}
+	ours, err := b.run.sumsOf(entries)
+	if err != nil {
+		return nil, err
+	}
+	for i, j := range assign(len(entries), len(uids), func(i, j int) likeness {
+		sum, had := shown[uids[j]]
+		if !had || ours[i] == nil {
+			return unlike
+		}
+		return compare(*ours[i], sum)
+	}) {
+		if j >= 0 {
+			pairs[i] = uids[j]
+		}
+	}
+	return pairs, nil
+}
+
+// settle records outcomes, and then tells of them.
+func (b *box) settle(outcomes []archive.Outcome) error {
+	if len(outcomes) == 0 {
+		return nil
+	}
+	if err := b.run.Archive.Settle(b.run.Account, outcomes); err != nil {
+		return err
+	}
+	told := progress.Confirmed{Mailbox: b.name}
+	for _, o := range outcomes {
+		switch o.State {
+		case archive.Done:
+			told.Appended++
+		case archive.Present, archive.Merged:
+			told.Present++
+		case archive.Refused:
+			if err := b.tellRefused(o); err != nil {
+				return err
+			}
+		}
+	}
+	b.run.Watch.Tell(told)
+	return nil
+}
+
+func (b *box) tellRefused(o archive.Outcome) error {
+	e, err := b.run.Archive.Entry(o.Entry)
+	if err != nil {
+		return err
+	}
+	b.run.Watch.Tell(progress.Failed{Half: progress.Destination, Ref: e.Ref, State: StateRefused, Reason: o.Reason})
+	return nil
+}
+
+// A sending is one batch on its way: each entry ends in exactly one of the lists.
+type sending struct {
+	took     time.Duration     // by the APPENDs
+	outcomes []archive.Outcome // known
+	unnamed  []archive.Entry   // the server said OK, and no UID
+	unsure   []archive.Entry   // the server may have it or not
+}
+
+// send appends the entries. Their intents are on disk before the first octet leaves. When the line breaks, what
+// has no outcome keeps its intent, and is looked for before anything is sent again.
+func (b *box) send(ctx context.Context, batch []archive.Entry) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	if b.first == 0 {
+		b.first = b.next
+	}
+	if err := b.intend(batch); err != nil {
+		return err
+	}
+	s, began := &sending{}, time.Now()
+	err := b.append(ctx, batch, s)
+	s.took = time.Since(began)
+	b.took = s.took
+	if err == nil && len(s.unnamed) > 0 {
+		err = b.look(ctx, s)
+	}
+	if serr := b.settle(s.outcomes); serr != nil {
+		return serr
+	}
+	if err != nil {
+		return err
+	}
+	return b.check(ctx, batch, s.outcomes)
+}
+
+func (b *box) intend(batch []archive.Entry) error {
+	intents := make([]archive.Intent, len(batch))
+	for i, e := range batch {
+		intents[i] = archive.Intent{Entry: e.ID, Mailbox: b.name, Validity: b.status.Validity, Next: b.next}
+	}
+	return b.run.Archive.Intend(b.run.Account, intents)
+}
+
+// append sends the batch and sorts the entries by what the server said.
+func (b *box) append(ctx context.Context, batch []archive.Entry, s *sending) error {
+	outgoing := make([]mail.Outgoing, len(batch))
+	for i, e := range batch {
+		outgoing[i] = mail.Outgoing{Flags: e.Flags, Received: e.Received, Octets: e.Octets,
+			Open: func() (io.ReadCloser, error) { return b.run.Archive.OpenMessage(e) }}
+	}
+	told := make([]bool, len(batch))
+	err := b.run.Destination.Append(ctx, b.name, outgoing, func(i int, uid uint32, err error) {
+		told[i] = true
+		b.answered(batch[i], uid, err, s)
+	})
+	for i, e := range batch {
+		if !told[i] { // never sent
+			s.outcomes = append(s.outcomes, archive.Outcome{Entry: e.ID, State: archive.Pending, Mailbox: b.name})
+		}
+	}
+	return err
+}
+
+// answered sorts one entry by the server's answer.
+func (b *box) answered(e archive.Entry, uid uint32, err error, s *sending) {
+	var me *mail.Error
+	switch {
+	case err == nil:
+		b.run.retry.Progress()
+		b.run.octets += e.Octets
+		b.run.Watch.Tell(progress.Moved{Half: progress.Destination, Octets: e.Octets})
+		if uid == 0 {
+			s.unnamed = append(s.unnamed, e)
+			return
+		}
+		s.outcomes = append(s.outcomes, b.done(e, uid))
+	case errors.As(err, &me) && me.Unsure:
+		b.run.unsure[e.ID]++
+		s.unsure = append(s.unsure, e)
+	case errors.As(err, &me) && me.Scope == mail.ScopeMessage && me.Later == 0:
+		s.outcomes = append(s.outcomes, archive.Outcome{Entry: e.ID, State: archive.Refused, Mailbox: b.name, Reason: me.Err.Error()})
+	default: // local trouble with this message, a no for now, or a no to the whole mailbox
+		b.run.skip(e, err.Error())
+		s.outcomes = append(s.outcomes, archive.Outcome{Entry: e.ID, State: archive.Pending, Mailbox: b.name})
+	}
+}
+
+// done claims a UID that is ours because an APPEND of ours got it.
+func (b *box) done(e archive.Entry, uid uint32) archive.Outcome {
+	b.next = max(b.next, uid+1)
+	b.sent[uid] = e.ID
+	return b.claim(e, archive.Done, uid)
+}

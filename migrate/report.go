@@ -1,0 +1,114 @@
+package migrate
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// A Report says what became of every message of the archive at one destination. Each has one fate:
+// Archived = Known + Appended + Present + Merged + Refused + Failed + LeftOut + Gone, also when the run ended early.
+type Report struct {
+	Archived int
+	Known    int // confirmed by earlier runs
+	Appended int // by this run, and confirmed
+	Present  int // was there already
+	Merged   int // the server took it for one it has
+	Refused  int // the server's definite no, in this run or an earlier one
+	Failed   int // not brought; the next run tries again
+	LeftOut  int // not to be brought
+	Gone     int // the source no longer shows it
+	Octets   int64
+	Failures []Failure // the refused ones, and the failed ones that this run came to
+	Findings []Finding
+}
+
+// A Failure is one message that is not at the destination.
+type Failure struct {
+	Ref       mail.Ref
+	MessageID string
+	State     string
+	Reason    string
+}
+
+// The states of a Failure.
+const (
+	StateRefused = "refused"
+	StateFailed  = "failed"
+)
+
+// A Finding is one message that is at the destination, but not as it was sent.
+type Finding struct {
+	Kind      string // "altered"
+	Ref       mail.Ref
+	MessageID string
+	Reason    string
+}
+
+func failure(e archive.Entry, state, reason string) Failure {
+	return Failure{Ref: e.Ref, MessageID: e.Header.MessageID, State: state, Reason: reason}
+}
+
+// report counts by the ledger, so that the sum holds whatever happened: what an outcome has and had not before
+// is this run's work, and what has none failed.
+func (r *run) report(before map[archive.State]int) (Report, error) {
+	after, err := r.Archive.Counts(r.Account)
+	if err != nil {
+		return Report{}, err
+	}
+	rep := Report{
+		Known:    before[archive.Done] + before[archive.Present] + before[archive.Merged],
+		Appended: after[archive.Done] - before[archive.Done],
+		Present:  after[archive.Present] - before[archive.Present],
+		Merged:   after[archive.Merged] - before[archive.Merged],
+		Refused:  after[archive.Refused],
+		Failed:   after[archive.Pending] + after[archive.Intended],
+		Octets:   r.octets,
+		Findings: r.findings,
+	}
+	for _, n := range after {
+		rep.Archived += n
+	}
+	rep.Failures, err = r.failures()
+	return rep, err
+}
+
+// Recount adds to the report what has been archived since Run ended early: nobody has brought it, so it failed.
+func (j Job) Recount(rep *Report) error {
+	counts, err := j.Archive.Counts(j.Account)
+	if err != nil {
+		return err
+	}
+	rep.Failed = counts[archive.Pending] + counts[archive.Intended]
+	rep.Archived = 0
+	for _, n := range counts {
+		rep.Archived += n
+	}
+	return nil
+}
+
+func (r *run) failures() ([]Failure, error) {
+	refused, err := r.Archive.Refused(r.Account)
+	if err != nil {
+		return nil, err
+	}
+	var all []Failure
+	for _, o := range refused {
+		e, err := r.Archive.Entry(o.Entry)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, failure(e, StateRefused, o.Reason))
+	}
+	skipped := make([]int64, 0, len(r.skipped))
+	for id := range r.skipped {
+		skipped = append(skipped, id)
+	}
+	slices.SortFunc(skipped, cmp.Compare)
+	for _, id := range skipped {
+		all = append(all, r.skipped[id])
+	}
+	return all, nil
+}

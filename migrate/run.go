@@ -1,0 +1,171 @@
+package migrate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/progress"
+	"github.com/mailhaul/mailhaul/internal/retry"
+)
+
+// A Job brings what Archive holds to Destination.
+type Job struct {
+	Archive     *archive.Archive
+	Destination Destination
+	Account     mail.Account // the destination's: outcomes are kept for it
+	Watch       progress.Watch
+	Pause       retry.Pause // how to wait for a server; nil: by the clock
+	// Stop, when closed, makes Run finish the batch it is at and return retry.Stopped.
+	Stop <-chan struct{}
+	// More, if set, says that more has been archived meanwhile; Run goes on until it is closed.
+	More <-chan struct{}
+}
+
+// Run works until every message of the archive is at the destination or was refused, and returns what became of
+// each; the report holds also when the error says why it ended early. What it has recorded before an error stays
+// recorded: the next Run settles what was under way and goes on from there.
+func (j Job) Run(ctx context.Context) (Report, error) {
+	r := &run{
+		Job:     j,
+		retry:   retry.Policy{Half: progress.Destination, Watch: j.Watch, Stop: j.Stop, Pause: j.Pause},
+		boxes:   map[string]*box{},
+		unsure:  map[int64]int{},
+		skipped: map[int64]Failure{},
+		blocked: map[string]bool{},
+	}
+	before, err := j.Archive.Counts(j.Account)
+	if err != nil {
+		return Report{}, err
+	}
+	err = r.work(ctx)
+	report, rerr := r.report(before)
+	return report, cmp.Or(err, rerr)
+}
+
+// run is one Run under way.
+type run struct {
+	Job
+	retry     retry.Policy
+	layout    layout
+	boxes     map[string]*box   // by name at the destination
+	unsure    map[int64]int     // how often an entry's APPEND was left without an answer
+	skipped   map[int64]Failure // entries not to be tried again in this run
+	blocked   map[string]bool   // mailboxes of the archive that cannot be brought now
+	blockedBy error             // why the first of them cannot
+	findings  []Finding
+	octets    int64
+	sample    sample
+}
+
+func (r *run) work(ctx context.Context) error {
+	some, err := r.toBring()
+	if err != nil || !some && r.More == nil {
+		return err // nothing to bring: not even a login
+	}
+	err = r.persist(ctx, func() error {
+		boxes, err := r.Destination.Mailboxes(ctx)
+		r.layout = layoutOf(boxes)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.settleIntents(ctx); err != nil {
+		return err
+	}
+	for more := true; more && err == nil; more, err = r.awaitMore(ctx) {
+		if err := r.round(ctx); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return cmp.Or(r.audit(ctx), r.blockedBy)
+}
+
+// toBring tells of what there is to do, and reports whether there is any.
+func (r *run) toBring() (bool, error) {
+	messages, octets, err := r.Archive.ToBring(r.Account)
+	if messages > 0 {
+		r.Watch.Tell(progress.Listed{Half: progress.Destination, Messages: messages, Octets: octets})
+	}
+	return messages > 0, err
+}
+
+// awaitMore waits until more has been archived; false means that nothing more will come.
+func (r *run) awaitMore(ctx context.Context) (bool, error) {
+	if r.More == nil {
+		return false, nil
+	}
+	select {
+	case _, open := <-r.More:
+		if !open {
+			r.More = nil // one more round, for what came last
+		}
+		return true, nil
+	case <-r.Stop:
+		return false, retry.Stopped
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+}
+
+// round brings what is pending in every mailbox of the archive. One that cannot be written to does not keep the
+// others waiting, and is not tried again in this run.
+func (r *run) round(ctx context.Context) error {
+	mailboxes, err := r.Archive.Mailboxes()
+	if err != nil {
+		return err
+	}
+	for _, mb := range mailboxes {
+		if r.blocked[mb.Name] {
+			continue
+		}
+		err := r.persist(ctx, func() error { return r.push(ctx, mb.Mailbox) })
+		if err == nil {
+			continue
+		}
+		if !mailboxOnly(err) {
+			return err
+		}
+		r.blocked[mb.Name], r.blockedBy = true, cmp.Or(r.blockedBy, err)
+	}
+	return nil
+}
+
+// mailboxOnly reports whether other mailboxes can still be written to.
+func mailboxOnly(err error) bool {
+	var e *mail.Error
+	return errors.As(err, &e) && e.Scope <= mail.ScopeMailbox
+}
+
+// persist does it again as long as a new session is worth a try. A box that was open is to be opened again then.
+func (r *run) persist(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		if err == nil {
+			return nil
+		}
+		for _, b := range r.boxes {
+			b.selected = false
+		}
+		if again := r.retry.Again(ctx, err); again != nil {
+			return again
+		}
+	}
+}
+
+func (r *run) note(text string) {
+	r.Watch.Tell(progress.Note{Half: progress.Destination, Text: text})
+}
+
+// skip leaves an entry for the next run.
+func (r *run) skip(e archive.Entry, reason string) {
+	f := failure(e, StateFailed, reason)
+	r.skipped[e.ID] = f
+	r.Watch.Tell(progress.Failed{Half: progress.Destination, Ref: e.Ref, State: f.State, Reason: reason})
+}
