@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mailhaul/mailhaul/backup"
+	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/progress"
+	"github.com/mailhaul/mailhaul/internal/retry"
+	"github.com/mailhaul/mailhaul/migrate"
+)
+
+const migrateHelp = `Migrate brings everything from SOURCE into the archive DIR and from there to
+DESTINATION, both at the same time. It is backup and restore in one: either can
+be run on the same archive before or after. Run it again to bring what has come
+since; nothing is brought twice.
+`
+
+type migrateOptions struct {
+	backupOptions
+	restore restoreOptions
+	archive string
+}
+
+func (o *migrateOptions) addFlags(f *pflag.FlagSet) {
+	o.source = party{role: "source"}
+	o.source.addFlags(f, false)
+	o.restore.addFlags(f, false)
+	addInsecure(f, &o.insecure)
+	f.BoolVar(&o.sameAccount, "same-account", false, "the archive's account has moved to this host")
+	f.StringVar(&o.archive, "archive", "", "the archive, a `DIR` that is made when it is not there (required)")
+}
+
+func newMigrateCommand(t *terminal, i *interrupt) *cobra.Command {
+	var o migrateOptions
+	cmd := &cobra.Command{
+		Use:     "migrate SOURCE DESTINATION --archive DIR",
+		Short:   "bring everything from one account to another, with an archive in between",
+		Long:    migrateHelp + exitHelp,
+		Example: "  mailhaul migrate pop3s://me@pop.example.org imaps://me@imap.example.net --archive ./mail",
+		Args:    exactArgs("SOURCE", "DESTINATION"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.archive == "" {
+				return usageError{errors.New("migrate needs --archive DIR: the mail is kept there on its way")}
+			}
+			return runMigrate(cmd.Context(), t, i, o, args[0], args[1])
+		},
+	}
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions, from, to string) error {
+	began := time.Now()
+	src, err := t.openSource(ctx, &o.source, from, o.insecure)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := t.openDestination(ctx, &o.restore.destination, to, o.insecure)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	a, err := openArchive(t, o.archive, src, o.sameAccount)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	if err := o.restore.reopen(a, dst); err != nil {
+		return err
+	}
+	watch, end, err := t.watch(true)
+	if err != nil {
+		return err
+	}
+	rep := newReport("migrate")
+	err = pipeline{a, src, dst, watch, i}.run(ctx, rep)
+	end()
+	return t.conclude(rep, began, o.restore.acceptRefused, err)
+}
+
+// A pipeline is both halves at work on one archive: what is committed is brought on while more is fetched. The
+// fetching never waits for the bringing.
+type pipeline struct {
+	archive   *archive.Archive
+	src       *source
+	dst       *destination
+	watch     progress.Watch
+	interrupt *interrupt
+}
+
+func (p pipeline) run(ctx context.Context, rep *report) error {
+	more := make(chan struct{}, 1)
+	stop := p.stopOfPull()
+	push := migrate.Job{Archive: p.archive, Destination: p.dst, Account: p.dst.key,
+		Watch: p.watch, Stop: p.interrupt.stop, More: more}
+	pull := backup.Job{Source: p.src, Archive: p.archive, Watch: p.watch, Stop: stop.c, Committed: func() {
+		select {
+		case more <- struct{}{}:
+		default: // it has been told and not looked yet
+		}
+	}}
+	var brought migrate.Report
+	var pushErr error
+	pushed := make(chan struct{})
+	go func() {
+		defer close(pushed)
+		brought, pushErr = push.Run(ctx)
+		if hopeless(pushErr) {
+			stop.now() // nobody wants to wait for the first half to hear that the password of the second is wrong
+		}
+	}()
+	got, pullErr := pull.Run(ctx)
+	close(more)
+	<-pushed
+	stop.now()
+	rep.addSource(got)
+	if errors.Is(pullErr, retry.Stopped) && !p.interrupt.asked() {
+		pullErr = nil
+	}
+	countErr := push.Recount(&brought)
+	rep.addDestination(brought)
+	return errors.Join(pullErr, pushErr, countErr)
+}
+
+// A stopper is a channel that is closed once.
+type stopper struct {
+	c   chan struct{}
+	now func()
+}
+
+// stopOfPull stops with the interrupt, or before.
+func (p pipeline) stopOfPull() stopper {
+	s := stopper{c: make(chan struct{})}
+	s.now = sync.OnceFunc(func() { close(s.c) })
+	go func() {
+		select {
+		case <-p.interrupt.stop:
+			s.now()
+		case <-s.c:
+		}
+	}()
+	return s
+}
+
+// hopeless reports whether the destination cannot be written to until the person has done something.
+func hopeless(err error) bool {
+	var e *mail.Error
+	return errors.As(err, &e) && e.Scope == mail.ScopeAccount
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mailhaul/mailhaul/backup"
+	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/progress"
+	"github.com/mailhaul/mailhaul/migrate"
+)
+
+// A report is the result of a job, in the form scripts rely on. Its sums hold:
+// listed = known + fetched + linked + vanished + failed, and
+// archived = known + appended + present + merged + refused + failed + left_out + gone.
+type report struct {
+	Event       string             `json:"event"`
+	Command     string             `json:"command"`
+	Exit        int                `json:"exit"`
+	Seconds     float64            `json:"seconds"`
+	Source      *sourceReport      `json:"source,omitempty"`
+	Destination *destinationReport `json:"destination,omitempty"`
+	Failures    []failureReport    `json:"failures"`
+	Findings    []findingReport    `json:"findings"`
+	Error       string             `json:"error,omitempty"`
+	Hint        string             `json:"hint,omitempty"`
+}
+
+type sourceReport struct {
+	Listed   int   `json:"listed"`
+	Known    int   `json:"known"`
+	Fetched  int   `json:"fetched"`
+	Linked   int   `json:"linked"`
+	Vanished int   `json:"vanished"`
+	Failed   int   `json:"failed"`
+	Bytes    int64 `json:"bytes"`
+}
+
+type destinationReport struct {
+	Archived int   `json:"archived"`
+	Known    int   `json:"known"`
+	Appended int   `json:"appended"`
+	Present  int   `json:"present"`
+	Merged   int   `json:"merged"`
+	Refused  int   `json:"refused"`
+	Failed   int   `json:"failed"`
+	LeftOut  int   `json:"left_out"`
+	Gone     int   `json:"gone"`
+	Bytes    int64 `json:"bytes"`
+}
+
+type failureReport struct {
+	Mailbox   string `json:"mailbox"`
+	Ref       string `json:"ref"`
+	MessageID string `json:"message_id,omitempty"`
+	State     string `json:"state"`
+	Reason    string `json:"reason"`
+	half      progress.Half
+}
+
+type findingReport struct {
+	Kind      string `json:"kind"`
+	Mailbox   string `json:"mailbox"`
+	Path      string `json:"path,omitempty"`
+	MessageID string `json:"message_id,omitempty"`
+	Reason    string `json:"reason,omitempty"`
+}
+
+func newReport(command string) *report {
+	return &report{Event: "report", Command: command, Failures: []failureReport{}, Findings: []findingReport{}}
+}
+
+func (r *report) addSource(b backup.Report) {
+	r.Source = &sourceReport{Listed: b.Listed, Known: b.Known, Fetched: b.Fetched, Linked: b.Linked,
+		Vanished: b.Vanished, Failed: b.Failed, Bytes: b.Octets}
+	for _, f := range b.Failures {
+		r.Failures = append(r.Failures, failureReport{Mailbox: f.Ref.Mailbox, Ref: f.Ref.String(), State: f.State, Reason: f.Reason, half: progress.Source})
+	}
+}
+
+func (r *report) addDestination(m migrate.Report) {
+	r.Destination = &destinationReport{Archived: m.Archived, Known: m.Known, Appended: m.Appended, Present: m.Present,
+		Merged: m.Merged, Refused: m.Refused, Failed: m.Failed, LeftOut: m.LeftOut, Gone: m.Gone, Bytes: m.Octets}
+	for _, f := range m.Failures {
+		r.Failures = append(r.Failures, failureReport{Mailbox: f.Ref.Mailbox, Ref: f.Ref.String(), MessageID: f.MessageID, State: f.State, Reason: f.Reason, half: progress.Destination})
+	}
+	for _, f := range m.Findings {
+		r.Findings = append(r.Findings, findingReport{Kind: f.Kind, Mailbox: f.Ref.Mailbox, MessageID: f.MessageID, Reason: f.Reason})
+	}
+}
+
+// conclude sets the exit status by what the report says and by why the job ended, which is nil if it ended by
+// itself, prints the report, and returns what run is to end with.
+func (t *terminal) conclude(r *report, began time.Time, acceptRefused bool, err error) error {
+	status := []int{exitStatus(err)}
+	if r.incomplete(acceptRefused) {
+		status = append(status, exitIncomplete)
+	}
+	if len(r.Findings) > 0 {
+		status = append(status, exitDiffers)
+	}
+	r.Exit, r.Seconds = worst(status...), time.Since(began).Seconds()
+	if err != nil {
+		first := causes(err)[0]
+		r.Error, r.Hint = first.Error(), hintFor(first)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.json {
+		writeJSON(t.out, r)
+	} else {
+		fmt.Fprint(t.out, r.text())
+	}
+	return reported{r.Exit, err}
+}
+
+// incomplete reports whether a message is not where it should be.
+func (r *report) incomplete(acceptRefused bool) bool {
+	if s := r.Source; s != nil && s.Failed > 0 {
+		return true
+	}
+	d := r.Destination
+	return d != nil && (d.Failed > 0 || d.Refused > 0 && !acceptRefused)
+}
+
+// maxListed is how many failures are named to a person; all of them stand in the report of --json.
+const maxListed = 20
+
+func (r *report) text() string {
+	var b strings.Builder
+	if s := r.Source; s != nil {
+		fmt.Fprintf(&b, "source:      %d listed: %s (%s)\n", s.Listed, counts(
+			"known", s.Known, "fetched", s.Fetched, "linked", s.Linked, "vanished", s.Vanished, "failed", r.named(progress.Source), "not reached", s.Failed-r.named(progress.Source)), size(s.Bytes))
+	}
+	if d := r.Destination; d != nil {
+		fmt.Fprintf(&b, "destination: %d archived: %s (%s)\n", d.Archived, counts(
+			"known", d.Known, "appended", d.Appended, "present", d.Present, "merged", d.Merged, "refused", d.Refused,
+			"failed", r.named(progress.Destination), "not reached", d.Failed-r.named(progress.Destination), "left out", d.LeftOut, "gone", d.Gone), size(d.Bytes))
+	}
+	for i, f := range r.Failures {
+		if i == maxListed {
+			fmt.Fprintf(&b, "and %d more; --json lists them all\n", len(r.Failures)-i)
+			break
+		}
+		fmt.Fprintf(&b, "%s: %s: %s\n", f.State, mail.Printable(f.name()), mail.Printable(f.Reason))
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(&b, "%s: %s: %s\n", f.Kind, mail.Printable(f.Mailbox+" "+f.MessageID), mail.Printable(f.Reason))
+	}
+	return b.String()
+}
+
+// named counts the failed ones that the run came to; the others it was stopped before.
+func (r *report) named(half progress.Half) (n int) {
+	for _, f := range r.Failures {
+		if f.half == half && f.State == migrate.StateFailed {
+			n++
+		}
+	}
+	return n
+}
+
+func (f failureReport) name() string {
+	if f.MessageID == "" {
+		return f.Ref
+	}
+	return f.Mailbox + " " + f.MessageID
+}
+
+// counts lists what is not zero; of nothing at all it says so.
+func counts(pairs ...any) string {
+	var some []string
+	for i := 0; i < len(pairs); i += 2 {
+		if n := pairs[i+1].(int); n > 0 {
+			some = append(some, fmt.Sprintf("%d %s", n, pairs[i]))
+		}
+	}
+	if len(some) == 0 {
+		return "nothing to do"
+	}
+	return strings.Join(some, ", ")
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/migrate"
+)
+
+const restoreHelp = `Restore brings what ARCHIVE holds to DESTINATION, an IMAP account. What is there
+already is recognised by its content and left alone; two equal messages of the
+archive are two at the destination. A message the server refuses is named with
+the server's word; the others go on.
+`
+
+type restoreOptions struct {
+	destination   party
+	insecure      bool
+	retryRefused  bool
+	acceptRefused bool
+}
+
+func (o *restoreOptions) addFlags(f *pflag.FlagSet, alone bool) {
+	o.destination = party{role: "destination"}
+	o.destination.addFlags(f, alone)
+	f.BoolVar(&o.retryRefused, "retry-refused", false, "try what the server refused in earlier runs once more")
+	f.BoolVar(&o.acceptRefused, "accept-refused", false, "exit with 0 although the server refused messages")
+}
+
+func newRestoreCommand(t *terminal, i *interrupt) *cobra.Command {
+	var o restoreOptions
+	cmd := &cobra.Command{
+		Use:     "restore ARCHIVE DESTINATION",
+		Short:   "bring what an archive holds to an IMAP account",
+		Long:    restoreHelp + exitHelp,
+		Example: "  mailhaul restore ./mail imaps://me@imap.example.net",
+		Args:    exactArgs("ARCHIVE", "DESTINATION"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runRestore(cmd.Context(), t, i, o, args[0], args[1])
+		},
+	}
+	o.addFlags(cmd.Flags(), true)
+	addInsecure(cmd.Flags(), &o.insecure)
+	return cmd
+}
+
+func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions, dir, to string) error {
+	began := time.Now()
+	a, err := archive.Open(dir, archive.Options{})
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	for _, note := range a.Notes() {
+		t.sayf("%s", note)
+	}
+	dst, err := t.openDestination(ctx, &o.destination, to, o.insecure)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	if err := o.reopen(a, dst); err != nil {
+		return err
+	}
+	watch, end, err := t.watch(false)
+	if err != nil {
+		return err
+	}
+	rep := newReport("restore")
+	got, err := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Watch: watch, Stop: i.stop}.Run(ctx)
+	end()
+	rep.addDestination(got)
+	return t.conclude(rep, began, o.acceptRefused, err)
+}
+
+// reopen makes what was refused pending again, if that was asked for.
+func (o *restoreOptions) reopen(a *archive.Archive, dst *destination) error {
+	if !o.retryRefused {
+		return nil
+	}
+	return a.Reopen(dst.key)
+}

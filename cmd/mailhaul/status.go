@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+const statusHelp = `Status says what is in ARCHIVE: per folder the messages, and per destination what
+is still to be brought and what was refused. It uses no network and takes no lock.
+`
+
+func newStatusCommand(t *terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status ARCHIVE",
+		Short: "say what is in an archive, what is pending and what was refused",
+		Long:  statusHelp + exitHelp,
+		Args:  exactArgs("ARCHIVE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return runStatus(t, args[0])
+		},
+	}
+}
+
+// A folderStatus is one folder of the archive, or one folder seen from one destination.
+type folderStatus struct {
+	Name        string    `json:"name"`
+	Role        mail.Role `json:"role"`
+	Messages    int       `json:"messages"`
+	Octets      int64     `json:"octets"`
+	LastRun     string    `json:"last_run"`
+	Destination string    `json:"destination,omitempty"`
+	Pending     int       `json:"pending"`
+	Refused     int       `json:"refused"`
+	Damaged     int       `json:"damaged"`
+}
+
+func runStatus(t *terminal, dir string) error {
+	a, err := archive.View(dir)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	for _, note := range a.Notes() {
+		t.sayf("%s", note)
+	}
+	folders, err := foldersOf(a)
+	if err != nil {
+		return err
+	}
+	for _, f := range folders {
+		if t.json {
+			writeJSON(t.out, f)
+		} else {
+			fmt.Fprintln(t.out, f.text())
+		}
+	}
+	return nil
+}
+
+// foldersOf returns one row for each folder and destination, or for each folder where there is no destination yet.
+func foldersOf(a *archive.Archive) ([]folderStatus, error) {
+	mailboxes, err := a.Mailboxes()
+	if err != nil {
+		return nil, err
+	}
+	destinations, err := a.Destinations()
+	if err != nil {
+		return nil, err
+	}
+	var rows []folderStatus
+	for _, mb := range mailboxes {
+		row := folderStatus{Name: mb.Name, Role: mb.Role, Messages: mb.Messages, Octets: mb.Octets, LastRun: stamp(mb.Ran), Damaged: mb.Damaged}
+		if len(destinations) == 0 {
+			rows = append(rows, row)
+		}
+		for _, d := range destinations {
+			counts, err := a.MailboxCounts(d.Account)
+			if err != nil {
+				return nil, err
+			}
+			c := counts[mb.Name]
+			row.Destination = d.Account.String()
+			row.Pending, row.Refused = c[archive.Pending]+c[archive.Intended], c[archive.Refused]
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func (f folderStatus) text() string {
+	s := fmt.Sprintf("%s: %d messages, %s", mail.Printable(f.Name), f.Messages, size(f.Octets))
+	if f.LastRun != "" {
+		s += ", last run " + f.LastRun
+	}
+	if f.Damaged > 0 {
+		s += fmt.Sprintf(", %d damaged", f.Damaged)
+	}
+	if f.Destination != "" {
+		s += fmt.Sprintf("; to %s: %d pending, %d refused", mail.Printable(f.Destination), f.Pending, f.Refused)
+	}
+	return s
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/progress"
+)
+
+// A watcher sums the events of a job up and shows them: as a bar, as lines, as JSON, or not at all.
+type watcher struct {
+	t    *terminal
+	both bool // what is archived is to be brought to a destination as well
+
+	mu          sync.Mutex
+	total, done int64 // octets
+	source      part
+	destination part
+	began       time.Time
+	said        time.Time // when the last plain line or JSON progress was
+}
+
+// A part is how many messages of one half are done, of how many.
+type part struct{ done, todo int }
+
+func (w *watcher) part(h progress.Half) *part {
+	if h == progress.Source {
+		return &w.source
+	}
+	return &w.destination
+}
+
+// The intervals at which progress is told without a bar.
+const (
+	plainEvery = 5 * time.Second
+	jsonEvery  = time.Second
+)
+
+// watch returns the watch of a job; end is to be called when the job has ended.
+func (t *terminal) watch(both bool) (watch progress.Watch, end func(), err error) {
+	w := &watcher{t: t, both: both, began: time.Now()}
+	w.said = w.began
+	mode, err := t.progressMode()
+	if err != nil {
+		return nil, nil, err
+	}
+	if mode == "bar" {
+		t.bar = newBar(t.err)
+	}
+	return func(e progress.Event) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.count(e)
+			w.tell(e, mode)
+		}, func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.bar.erase()
+			t.bar = nil
+		}, nil
+}
+
+func (t *terminal) progressMode() (string, error) {
+	switch t.progress {
+	case "bar", "plain", "none":
+	case "auto":
+		f, ok := t.err.(*os.File)
+		if ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && !t.json && !t.quiet {
+			return "bar", nil
+		}
+		return "plain", nil
+	default:
+		return "", usageError{fmt.Errorf("--progress is auto, bar, plain or none, not %q", t.progress)}
+	}
+	return t.progress, nil
+}
+
+func (w *watcher) count(e progress.Event) {
+	switch e := e.(type) {
+	case progress.Listed:
+		w.part(e.Half).todo += e.Messages
+		w.total += e.Octets
+		if w.both && e.Half == progress.Source { // what is fetched is brought as well
+			w.destination.todo += e.Messages
+			w.total += e.Octets
+		}
+	case progress.Moved:
+		w.part(e.Half).done++
+		w.done += e.Octets
+	case progress.Confirmed:
+		w.destination.done += e.Present
+	}
+	w.total = max(w.total, w.done) // sizes of a listing are estimates
+}
+
+func (w *watcher) tell(e progress.Event, mode string) {
+	if w.t.json {
+		w.tellJSON(e)
+		return
+	}
+	if text := sentence(e); text != "" {
+		w.t.sayf("%s", text)
+	}
+	switch {
+	case mode == "bar" && !w.t.quiet:
+		w.t.mu.Lock()
+		w.t.bar.show(w)
+		w.t.mu.Unlock()
+	case mode == "plain" && time.Since(w.said) >= plainEvery:
+		w.said = time.Now()
+		w.t.sayf("%s", w.line())
+	}
+}
+
+// sentence is what an event says to a person, or "" for those that only count.
+func sentence(e progress.Event) string {
+	switch e := e.(type) {
+	case progress.Failed:
+		return fmt.Sprintf("%s %s: %s", e.State, mail.Printable(e.Ref.String()), mail.Printable(e.Reason))
+	case progress.Waiting:
+		return fmt.Sprintf("%s: waiting %s: %s", e.Half, e.For.Round(time.Second), mail.Printable(e.Why))
+	case progress.Note:
+		return fmt.Sprintf("%s: %s", e.Half, mail.Printable(e.Text))
+	}
+	return ""
+}
+
+// line is the progress in words: messages, octets, rate and what is left.
+func (w *watcher) line() string {
+	s := fmt.Sprintf("%s, %s of %s", w.messages(), size(w.done), size(w.total))
+	if rate := w.rate(); rate > 0 {
+		s += fmt.Sprintf(", %s/s, %s left", size(int64(rate)), w.left(rate))
+	}
+	return s
+}
+
+// messages says how many are done, of each half there is.
+func (w *watcher) messages() string {
+	if w.both {
+		return fmt.Sprintf("%d/%d fetched, %d/%d brought", w.source.done, w.source.todo, w.destination.done, w.destination.todo)
+	}
+	return fmt.Sprintf("%d/%d messages", w.source.done+w.destination.done, w.source.todo+w.destination.todo)
+}
+
+func (w *watcher) rate() float64 {
+	if t := time.Since(w.began).Seconds(); t > 0 {
+		return float64(w.done) / t
+	}
+	return 0
+}
+
+func (w *watcher) left(rate float64) time.Duration {
+	return time.Duration(float64(w.total-w.done) / rate * float64(time.Second)).Round(time.Second)
+}
+
+// size writes octets for people, in powers of ten as mail providers do.
+func size(octets int64) string {
+	if octets < 1000 {
+		return fmt.Sprintf("%d B", octets)
+	}
+	v, unit := float64(octets)/1000, 0
+	for v >= 999.95 && unit < 3 {
+		v, unit = v/1000, unit+1
+	}
+	return fmt.Sprintf("%.1f %cB", v, "kMGT"[unit])
+}
+
+// tellJSON writes the event as one line; of what only counts it tells the sums once a second.
+func (w *watcher) tellJSON(e progress.Event) {
+	line := map[string]any{}
+	switch e := e.(type) {
+	case progress.Listed:
+		line = map[string]any{"event": "listed", "half": e.Half, "mailbox": e.Mailbox, "messages": e.Messages, "bytes": e.Octets}
+	case progress.Moved:
+		if time.Since(w.said) < jsonEvery {
+			return
+		}
+		w.said = time.Now()
+		line = map[string]any{"event": "progress", "fetched": w.source.done, "of_fetched": w.source.todo,
+			"brought": w.destination.done, "of_brought": w.destination.todo, "bytes": w.done, "of_bytes": w.total}
+	case progress.Archived:
+		line = map[string]any{"event": "archived", "mailbox": e.Mailbox, "messages": e.Messages, "bytes": e.Octets}
+	case progress.Confirmed:
+		line = map[string]any{"event": "confirmed", "mailbox": e.Mailbox, "appended": e.Appended, "present": e.Present}
+	case progress.Failed:
+		line = map[string]any{"event": e.State, "half": e.Half, "mailbox": e.Ref.Mailbox, "ref": e.Ref.String(), "reason": e.Reason}
+	case progress.Waiting:
+		line = map[string]any{"event": "waiting", "half": e.Half, "seconds": e.For.Seconds(), "reason": e.Why}
+	case progress.Note:
+		line = map[string]any{"event": "note", "half": e.Half, "text": e.Text}
+	}
+	w.t.mu.Lock()
+	defer w.t.mu.Unlock()
+	writeJSON(w.t.out, line)
+}
+
+// writeJSON writes v on one line; what is not UTF-8 in it is replaced, so that the line is valid.
+func writeJSON(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// A bar is the one line on the terminal that moves: octets, with messages, rate and time left.
+type bar struct {
+	out io.Writer
+	bar *progressbar.ProgressBar
+}
+
+func newBar(out io.Writer) *bar {
+	return &bar{out: out, bar: progressbar.NewOptions64(-1,
+		progressbar.OptionSetWriter(out),
+		progressbar.OptionShowBytes(true),
+		progressbar.OptionShowTotalBytes(true),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionFullWidth(),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionUseANSICodes(false),
+	)}
+}
+
+func (b *bar) show(w *watcher) {
+	if b == nil || w.total == 0 {
+		return
+	}
+	if b.bar.GetMax64() != w.total {
+		b.bar.ChangeMax64(w.total)
+	}
+	b.bar.Describe(w.messages())
+	b.bar.Set64(w.done)
+}
+
+// erase takes the bar off the screen, so that a line can be written; the next show draws it again.
+func (b *bar) erase() {
+	if b != nil {
+		b.bar.Clear()
+	}
+}
