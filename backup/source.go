@@ -10,8 +10,8 @@ import (
 )
 
 // A Source is an account to read from. It leaves the account as it found it. It is used by one goroutine at a
-// time. Errors are *mail.Error; cancelling ctx closes the connection. A Source connects when it must: after an
-// error of ScopeSession the next call dials again.
+// time. Errors are *mail.Error; cancelling ctx closes the connection, and what fails because of that fails with the
+// context's cause. A Source connects when it must: after an error of ScopeSession the next call dials again.
 type Source interface {
 	Mailboxes(ctx context.Context) ([]mail.Mailbox, error)
 

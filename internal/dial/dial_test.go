@@ -285,17 +285,28 @@ func TestCloseEndsTheWatch(t *testing.T) {
 
 // TestAbortIsAReset: a server must see the difference between a session that ended and one that broke.
 func TestAbortIsAReset(t *testing.T) {
+	ca := newAuthority(t)
 	seen := make(chan error, 1)
-	port := listen(t, func(c net.Conn) {
+	look := func(c net.Conn) {
 		_, err := c.Read(make([]byte, 1))
 		seen <- err
-	})
-	conn, err := Server{Host: "127.0.0.1", Port: port, Plain: true}.Dial(t.Context())
-	if err != nil {
-		t.Fatal(err)
 	}
-	conn.Abort()
-	if err := <-seen; err == nil || err == io.EOF {
-		t.Errorf("the server sees %v, want a reset", err)
+	cert := ca.issue(t, leaf{ips: []string{"127.0.0.1"}})
+	for _, s := range []Server{{Port: listen(t, look), Plain: true}, {Port: listen(t, overTLS(cert, 0, look))}} {
+		for _, abort := range []bool{true, false} {
+			s.Host, s.CAFile = "127.0.0.1", ca.file
+			conn, err := s.Dial(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if abort {
+				conn.Abort()
+			} else {
+				conn.Close()
+			}
+			if err := <-seen; abort != (err != io.EOF) {
+				t.Errorf("plain %t, abort %t: the server sees %v", s.Plain, abort, err)
+			}
+		}
 	}
 }

@@ -236,6 +236,24 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
+// TestSilentCut: the same when nothing passes any more and nobody is told; the waiting is faked.
+func TestSilentCut(t *testing.T) {
+	for _, way := range []postoffice.Way{postoffice.ToClient, postoffice.FromClient} {
+		for cut := int64(0); cut < 70; cut += 7 {
+			synctest.Test(t, func(t *testing.T) {
+				s, server, _ := inOffice(t, postoffice.Trouble{Cut: postoffice.Cut{Way: way, At: cut, How: postoffice.Silence}}, []byte("A: b\r\n\r\n"))
+				start := time.Now()
+				_, err := readAll(t, s)
+				wantError(t, err, mail.ScopeSession, mail.CauseNetwork, "pop.example.org said nothing for 60 s")
+				if waited := time.Since(start); waited != time.Minute {
+					t.Errorf("cut at %d: waited %s", cut, waited)
+				}
+				server.Close()
+			})
+		}
+	}
+}
+
 // P12: octets stay as they are, whatever line ends there are among them.
 func TestOctetsStay(t *testing.T) {
 	odd := "A: b\n\nbare\nlf \rlone cr\r\r\n\x00\xff\xef\xbb\xbf\r\n\r\n"

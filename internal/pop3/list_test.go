@@ -214,7 +214,7 @@ func TestLongHeader(t *testing.T) {
 
 // TestManyMessages: a large maildrop is listed and its messages found again.
 func TestManyMessages(t *testing.T) {
-	const n = 100_000
+	const n = 30_000
 	uidl, list := []string{}, []string{}
 	for i := range n {
 		uidl = append(uidl, fmt.Sprintf("%d %016x", i+1, i/2)) // each twice
