@@ -26,18 +26,23 @@ func parseRespText(s string) respText {
 	return respText{code: strings.ToUpper(name), args: strings.TrimSpace(args), text: strings.TrimLeft(s[end+1:], " ")}
 }
 
+// codeEnd finds the bracket that ends a code: not one in a string, nor one in a list, for flags may hold it.
 func codeEnd(s string) int {
 	if !strings.HasPrefix(s, "[") {
 		return -1
 	}
-	quoted := false
+	quoted, depth := false, 0
 	for i := 1; i < len(s); i++ {
-		switch {
-		case s[i] == '\\' && quoted:
+		switch c := s[i]; {
+		case c == '\\' && quoted:
 			i++
-		case s[i] == '"':
+		case c == '"':
 			quoted = !quoted
-		case s[i] == ']' && !quoted:
+		case c == '(' && !quoted:
+			depth++
+		case c == ')' && !quoted:
+			depth--
+		case c == ']' && !quoted && depth <= 0:
 			return i
 		}
 	}
