@@ -146,17 +146,16 @@ func (r *run) fetch(ctx context.Context, mb mail.Mailbox, items []mail.Item) err
 		return nil
 	}
 	c := &committer{archive: r.Archive, committed: r.Committed}
-	var at *mail.Item
+	taken := 0
 	err := r.Source.Fetch(ctx, items, func(it mail.Item, body io.Reader) error {
-		at = &it
 		err := r.take(c, mb, it, body)
 		if err == nil {
-			at = nil
+			taken++
 		}
 		return err
 	})
-	if at != nil && isAccountTrouble(err) {
-		r.brokeAt(*at, err)
+	if taken < len(items) && isAccountTrouble(err) {
+		r.brokeAt(items[taken], err)
 	}
 	done, cerr := c.finish()
 	r.archived(mb, done)
@@ -203,12 +202,12 @@ func (r *run) notTaken(it mail.Item, err error) error {
 	return nil
 }
 
-// brokeAt is told that the session broke while it came. One that breaks every session must not keep the others
+// brokeAt is told that the session broke while it came, or was asked for. One that breaks every session must not keep the others
 // from being fetched: the second time it is left out.
 func (r *run) brokeAt(it mail.Item, err error) {
 	r.broke[it.Ref]++
 	if r.broke[it.Ref] > 1 {
-		r.fail(it, failed, fmt.Sprintf("the connection broke twice while it came: %v", err))
+		r.fail(it, failed, fmt.Sprintf("the connection broke twice when it was asked for: %v", err))
 		r.retry.Progress()
 	}
 }
