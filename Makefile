@@ -15,13 +15,19 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # testdata is not among "./..." for the go command.
 PACKAGES := ./... ./testdata
 
-.PHONY: build test bench demo check fuzz install clean help
+.PHONY: build test race bench demo check fuzz install clean help
 
 build: ## build bin/mailhaul
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/mailhaul ./cmd/mailhaul
 
 test: ## run all tests; those on a real Dovecot are skipped, and say so under -v, where there is none
 	$(GO) test $(TESTFLAGS) ./...
+
+# The trials that do one thing a thousand times have no more goroutines than the first time, and are slow enough.
+TRIALS := Anywhere|EveryStep|EveryOctet|Twice|Kill|Memory|Demo
+
+race: ## run the tests under the race detector, but for the long trials
+	$(GO) test -race -skip '$(TRIALS)' $(TESTFLAGS) ./...
 
 bench: ## measure
 	$(GO) test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
