@@ -126,7 +126,7 @@ func (f *fetch) ask(items []mail.Item) error {
 		f.rows++
 		inTurn = inTurn && len(items) > 0 && f.message(msg, uidOf(items[0]))
 		if f.failed != nil {
-			f.guard.Close() // before cmd is: it would take in all that is still to come
+			f.guard.Close() // before cmd, which would take in all that is still to come
 			return nil
 		}
 		if inTurn {
@@ -139,7 +139,7 @@ func (f *fetch) ask(items []mail.Item) error {
 // message hands over a message if it is the one with this UID and has its octets.
 func (f *fetch) message(msg *imapclient.FetchMessageData, want uint32) bool {
 	handed, mine := false, false
-	for item := msg.Next(); item != nil && f.failed == nil; item = msg.Next() {
+	for item := msg.Next(); item != nil; item = msg.Next() {
 		switch item := item.(type) {
 		case imapclient.FetchItemDataUID:
 			mine = uint32(item.UID) == want
@@ -149,6 +149,9 @@ func (f *fetch) message(msg *imapclient.FetchMessageData, want uint32) bool {
 				handed = true
 			}
 			f.hollow = f.hollow || item.Literal == nil
+		}
+		if f.failed != nil {
+			break // Next would take in the rest of the message
 		}
 	}
 	return handed
@@ -160,7 +163,11 @@ func (f *fetch) octets(literal imap.LiteralReader) {
 		f.hand(failing{unreadable(it, mail.CauseProtocol, errors.New("the server shows the message as empty"))})
 		return
 	}
-	f.hand(&body{fetch: f, item: it, r: literal, left: literal.Size()})
+	b := &body{fetch: f, item: it, r: literal, left: literal.Size()}
+	f.hand(b)
+	if b.err != nil && b.err != io.EOF {
+		f.awaitEnd()
+	}
 }
 
 // hand hands over the first of the items.
@@ -186,19 +193,20 @@ type body struct {
 	item mail.Item
 	r    io.Reader
 	left int64
+	err  error
 }
 
 func (b *body) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
 	n, err := b.r.Read(p)
 	b.left -= int64(n)
-	if err == io.EOF && b.left == 0 {
-		return n, io.EOF
-	}
-	if err == io.EOF {
+	if err == io.EOF && b.left > 0 {
 		err = fmt.Errorf("%d octets are missing: %w", b.left, io.ErrUnexpectedEOF)
 	}
-	if err != nil {
-		err = at(b.explain(err), "read", b.item.Ref.Mailbox)
+	if b.err = err; err != nil && err != io.EOF {
+		b.err = at(b.explain(err), "read", b.item.Ref.Mailbox)
 	}
-	return n, err
+	return n, b.err
 }

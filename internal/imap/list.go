@@ -83,14 +83,13 @@ func (s *session) listFrom(from uint32) ([]mail.Item, error) {
 // windows parts the UIDs from from on into ranges of about window messages each, the last of them without end.
 // There are not more ranges than the messages make up, however sparse the UIDs are.
 func (s *session) windows(from uint32) []imap.UIDSet {
-	width := uint64(window)
-	if span := uint64(s.status.Next) - uint64(min(from, s.status.Next)); s.status.Messages > window {
-		width = max(width, span*window/uint64(s.status.Messages))
-	}
+	lo, next := uint64(from), uint64(s.status.Next)
 	var sets []imap.UIDSet
-	lo := uint64(from)
-	for ; lo+width < uint64(s.status.Next); lo += width {
-		sets = append(sets, uidRange(lo, lo+width-1))
+	if s.status.Messages > window && lo < next {
+		width := max(window, (next-lo)*window/uint64(s.status.Messages))
+		for ; lo+width < next; lo += width {
+			sets = append(sets, uidRange(lo, lo+width-1))
+		}
 	}
 	return append(sets, uidRange(lo, 0))
 }
@@ -106,6 +105,7 @@ func (l *lister) ask(set imap.NumSet, options *imap.FetchOptions) error {
 	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
 		uid, it, err := readItem(msg)
 		if err != nil {
+			l.awaitEnd()
 			return err
 		}
 		if uint32(uid) < l.from { // n:* shows the last message even if its UID is less

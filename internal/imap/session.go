@@ -114,6 +114,13 @@ func sessionOnly(err error) error {
 // broken reports whether the session is of no use any more.
 func (s *session) broken() bool { return s.guard.trouble() != nil }
 
+// awaitEnd waits until go-imap reads no more. It is called after an error of reading a literal, which is an error of
+// the connection: go-imap then goes on at once, and whoever drains the literal afterwards reads into its own reading.
+func (s *session) awaitEnd() {
+	s.guard.Close()
+	<-s.imap.Closed()
+}
+
 // abort closes the connection at once and waits until go-imap is done with it. Whatever go-imap has handed out must
 // be drained by then.
 func (s *session) abort(cause error) {
