@@ -19,7 +19,7 @@ type Job struct {
 	Archive *archive.Archive
 	Watch   progress.Watch
 	Pause   retry.Pause // how to wait for a server; nil: by the clock
-	// Stop, when closed, makes Run finish the message it is at, commit, and return retry.Stopped.
+	// Stop, when closed, makes Run finish the message it is at, commit, and return retry.ErrStopped.
 	Stop <-chan struct{}
 	// Committed, if set, is called after each commit, from another goroutine than Run's. It must not block.
 	Committed func()
@@ -182,7 +182,7 @@ func (r *run) take(c *committer, mb mail.Mailbox, it mail.Item, body io.Reader) 
 	}
 	select {
 	case <-r.Stop:
-		return retry.Stopped
+		return retry.ErrStopped
 	default:
 		return nil
 	}

@@ -49,7 +49,7 @@ func (r *run) push(ctx context.Context, mb mail.Mailbox) error {
 		b.after = batch[len(batch)-1].ID
 		select {
 		case <-r.Stop:
-			return retry.Stopped
+			return retry.ErrStopped
 		default:
 		}
 	}

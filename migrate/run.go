@@ -18,7 +18,7 @@ type Job struct {
 	Account     mail.Account // the destination's: outcomes are kept for it
 	Watch       progress.Watch
 	Pause       retry.Pause // how to wait for a server; nil: by the clock
-	// Stop, when closed, makes Run finish the batch it is at and return retry.Stopped.
+	// Stop, when closed, makes Run finish the batch it is at and return retry.ErrStopped.
 	Stop <-chan struct{}
 	// More, if set, says that more has been archived meanwhile; Run goes on until it is closed.
 	More <-chan struct{}
@@ -108,7 +108,7 @@ func (r *run) awaitMore(ctx context.Context) (bool, error) {
 		}
 		return true, nil
 	case <-r.Stop:
-		return false, retry.Stopped
+		return false, retry.ErrStopped
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	}

@@ -83,7 +83,7 @@ func statusOf(err error) int {
 		me    *mail.Error
 	)
 	switch {
-	case errors.Is(err, retry.Stopped), errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+	case errors.Is(err, retry.ErrStopped), errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &usage), errors.Is(err, archive.ErrOtherAccount):
 		return exitUsage

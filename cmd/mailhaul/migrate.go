@@ -123,7 +123,7 @@ func (p pipeline) run(ctx context.Context, rep *report) error {
 	<-pushed
 	stop.now()
 	rep.addSource(got)
-	if errors.Is(pullErr, retry.Stopped) && !p.interrupt.asked() {
+	if errors.Is(pullErr, retry.ErrStopped) && !p.interrupt.asked() {
 		pullErr = nil
 	}
 	countErr := push.Recount(&brought)

@@ -20,8 +20,8 @@ const (
 	firstTries = 2
 )
 
-// Stopped is what a job returns that was asked to stop and has finished what it was at.
-var Stopped = errors.New("stopped")
+// ErrStopped is what a job returns that was asked to stop and has finished what it was at.
+var ErrStopped = errors.New("stopped")
 
 // A Pause waits for d, or less when ctx ends. Tests that cannot fake the clock bring their own.
 type Pause func(ctx context.Context, d time.Duration) error
@@ -40,7 +40,7 @@ type Policy struct {
 func (p *Policy) Progress() { p.failures, p.started = 0, true }
 
 // Again returns nil after a pause if it is worth trying again after err with a new connection. Otherwise it
-// returns err, or Stopped, or the reason why ctx ended.
+// returns err, or ErrStopped, or the reason why ctx ended.
 func (p *Policy) Again(ctx context.Context, err error) error {
 	pause, worth := p.pause(err)
 	if !worth || ctx.Err() != nil {
@@ -71,7 +71,7 @@ func (p *Policy) pause(err error) (pause time.Duration, worth bool) {
 	return step + rand.N(step/4), true
 }
 
-// Sleep waits for d. It returns Stopped when Stop is closed first, and the reason why ctx ended when that comes first.
+// Sleep waits for d. It returns ErrStopped when Stop is closed first, and the reason why ctx ended when that comes first.
 func (p *Policy) Sleep(ctx context.Context, d time.Duration) error {
 	if p.Pause != nil {
 		return p.Pause(ctx, d)
@@ -82,7 +82,7 @@ func (p *Policy) Sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-p.Stop:
-		return Stopped
+		return ErrStopped
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -73,7 +73,7 @@ func TestStopEndsTheWait(t *testing.T) {
 	stop := make(chan struct{})
 	close(stop)
 	p := Policy{Stop: stop}
-	if err := p.Again(context.Background(), session(time.Minute)); err != Stopped {
-		t.Errorf("Again = %v, want Stopped", err)
+	if err := p.Again(context.Background(), session(time.Minute)); err != ErrStopped {
+		t.Errorf("Again = %v, want ErrStopped", err)
 	}
 }
