@@ -160,6 +160,15 @@ func TestEndlessLines(t *testing.T) {
 	}
 }
 
+// TestBareLFInListings: a listing whose lines end in LF alone has no end either, and is not waited for.
+func TestBareLFInListings(t *testing.T) {
+	for verb, answer := range map[string]string{"CAPA": "+OK\nTOP\n.\n", "UIDL": "+OK\n1 a\n.\n", "LIST": "+OK\r\n1 9\n.\r\n"} {
+		s, _ := scripted(t, map[string]string{verb: answer})
+		_, err := readAll(t, s)
+		wantError(t, err, mail.ScopeSession, mail.CauseProtocol, "a line ends in LF without CR")
+	}
+}
+
 // TestEndlessListings: CAPA, UIDL and LIST end somewhere.
 func TestEndlessListings(t *testing.T) {
 	many := strings.Repeat("1 x\r\n", 2000)

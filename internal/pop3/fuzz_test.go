@@ -93,7 +93,7 @@ var statusLine = regexp.MustCompile(`(?is)^(\+OK|-ERR)([ \t\[].*)?$`)
 
 // FuzzStatus: go-pop3 is given what it understands, and thinks of it what we think.
 func FuzzStatus(f *testing.F) {
-	for _, line := range []string{"+OK", "+OK hi", "-ERR", "-ERR no", "-ERR [IN-USE] no", "-ERR[SYS/TEMP]no", "+ok\tx", "", "+OKx", "+ ", "-ERR []", "+OK\x00", "+OK [", "+OK \r"} {
+	for _, line := range []string{"+OK", "+OK hi", "-ERR", "-ERR no", "-ERR [IN-USE] no", "-ERR[SYS/TEMP]no", "+ok\tx", "", "+OKx", "+ ", "-ERR []", "+OK\x00", "+OK [", "+OK \r", "-ERR ]"} {
 		f.Add([]byte(line))
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {

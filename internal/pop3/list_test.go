@@ -47,6 +47,7 @@ func TestListingsThatContradict(t *testing.T) {
 		{"UIDL", lines("+OK", "one a", "2 b", "3 c", "4 d", "5 e"), `UIDL says "one a"`},
 		{"UIDL", lines("+OK", long+" a", "2 b", "3 c", "4 d", "5 e"), `UIDL says "999`},
 		{"UIDL", lines("+OK", "1a", "2 b", "3 c", "4 d", "5 e"), `UIDL says "1a"`},
+		{"UIDL", "+OK\r\n1 a\r\n2 b\r\n3 c\r\n4 d\r\n5 e\r\n6 f\r\n.\r\n", "UIDL shows more"},
 		{"LIST", lines("+OK", "1 10", "2 10", "3 10"), "STAT counts 5 messages, LIST shows 3"},
 		{"LIST", lines("+OK", "1 10", "", "3 10", "4 10", "5 10"), `LIST says ""`},
 		{"LIST", lines("+OK", "1 10", "2", "3 10", "4 10", "5 10"), `LIST says "2"`},

@@ -25,6 +25,7 @@ func TestLoginErrors(t *testing.T) {
 		{"-ERR", mail.ScopeAccount, mail.CauseLogin, 0, "refused the login of me: it gave no reason"},
 		{"-ERR account locked", mail.ScopeAccount, mail.CauseLogin, 0, "account locked"},
 		{"-ERR [SOMETHING/ELSE] no", mail.ScopeAccount, mail.CauseLogin, 0, "[SOMETHING/ELSE] no"},
+		{"-ERR xIN-USE] here", mail.ScopeAccount, mail.CauseLogin, 0, "xIN-USE] here"},
 		{"-ERR no [IN-USE] here", mail.ScopeAccount, mail.CauseLogin, 0, "no [IN-USE] here"},
 		{"-ERR [SYS/PERM] mailbox is damaged", mail.ScopeAccount, mail.CauseOther, 0, "mailbox is damaged"},
 		{"-ERR [IN-USE] busy", mail.ScopeSession, mail.CauseNetwork, afterInUse, "another session has the maildrop: [IN-USE] busy"},
