@@ -38,3 +38,20 @@ type Windowed interface {
 	// Windows reports whether it is worth listing again in a new session.
 	Windows() bool
 }
+
+// A Stateful source remembers: it can say what has changed in a mailbox since it was last looked at (IMAP).
+type Stateful interface {
+	Source
+
+	// Statuses returns how each of the mailboxes stands without opening it: in one command for all of them where
+	// the server can (LIST-STATUS, RFC 5819), else with one STATUS each. One that cannot be asked is left out.
+	Statuses(ctx context.Context, boxes []mail.Mailbox) (map[string]mail.Status, error)
+
+	// Changes opens a mailbox for reading only and returns what differs from since, how it stood when it was last
+	// looked at to the end; the zero Status stands for never. Requested and received UIDs are compared: what the
+	// server counts and does not show makes it Partial.
+	Changes(ctx context.Context, mailbox string, since mail.Status) (mail.Changes, error)
+
+	// Heads calls fn with the header of each of the items in turn, as Fetch does with the whole message.
+	Heads(ctx context.Context, items []mail.Item, fn func(mail.Item, io.Reader) error) error
+}

@@ -36,6 +36,10 @@ type Mailbox struct {
 	// Delim separates the levels of Name; 0 where the server has none (NIL).
 	Delim rune
 	Role  Role
+	// NoSelect: it is a name in the tree only, and holds no mail (RFC 9051 §7.3.1, \Noselect or \NonExistent).
+	NoSelect bool
+	// Subscribed: the account's owner wants to see it (RFC 9051 §6.3.7).
+	Subscribed bool
 }
 
 // IsInbox reports whether name is the INBOX.
@@ -82,11 +86,28 @@ type Account struct {
 // String is the account's key and its name in reports; it holds no secret.
 func (a Account) String() string { return a.Protocol + "://" + a.User + "@" + a.Host }
 
-// A Status is what opening a mailbox tells (RFC 9051 §6.3.2).
+// A Status is how a mailbox stands (RFC 9051 §6.3.2 and §6.3.11).
 type Status struct {
 	Validity uint32 // UIDVALIDITY, never 0
 	Next     uint32 // UIDNEXT: no message that arrives after has a smaller UID; never 0
 	Messages uint32 // EXISTS
+	ModSeq   uint64 // HIGHESTMODSEQ (RFC 7162 §3.1.2); 0: the server does not say
+	ID       string // MAILBOXID (RFC 8474), which a renamed mailbox keeps; "": the server does not say
+}
+
+// Changes are what differs in a mailbox from how it stood when it was last looked at.
+type Changes struct {
+	Status Status // how it stands now
+	// New are the messages that were not there: those with UIDs of the old Next and above, or, if it was never
+	// looked at or its UIDVALIDITY has changed, all of them.
+	New []Item
+	// Flags are older messages with the flags they have now: those whose flags have changed since, where the server
+	// can tell (CONDSTORE), else all of them.
+	Flags []Item
+	// Left are the UIDs of the older messages that are still there, in order; nil: all of them are.
+	Left []uint32
+	// Partial says why the server shows only a part of the mailbox, for a person; "": it shows the whole.
+	Partial string
 }
 
 // An Outgoing is a message on its way to a destination.
