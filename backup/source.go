@@ -51,7 +51,13 @@ type Stateful interface {
 	// looked at to the end; the zero Status stands for never. Requested and received UIDs are compared: what the
 	// server counts and does not show makes it Partial.
 	Changes(ctx context.Context, mailbox string, since mail.Status) (mail.Changes, error)
+}
 
-	// Heads calls fn with the header of each of the items in turn, as Fetch does with the whole message.
+// A Headed source can show headers alone, which is how mail is recognised whose keys have changed (TOP over POP3).
+type Headed interface {
+	Source
+
+	// Heads calls fn with the header of each of the items in turn, up to the first empty line at least, as Fetch
+	// does with the whole message.
 	Heads(ctx context.Context, items []mail.Item, fn func(mail.Item, io.Reader) error) error
 }

@@ -73,6 +73,9 @@ type Item struct {
 	Received time.Time
 	// Header is what the listing asked for of the header, zero where it did not.
 	Header Header
+	// Identity is the same for two messages only if the server vouches that their octets are: EMAILID (RFC 8474) or
+	// X-GM-MSGID, with its name before it; "" where the server has neither.
+	Identity string
 }
 
 // An Account names an account for good: what an archive is bound to and outcomes are kept for. Port and TLS are
