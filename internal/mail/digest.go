@@ -160,8 +160,15 @@ func (s *Summer) put(p []byte) {
 	if len(p) == 0 {
 		return
 	}
+	nul := bytes.IndexByte(p, 0) >= 0
+	if nul && s.level == nil {
+		s.level = clone(s.canon)
+	}
 	s.canon.Write(p)
-	if s.level != nil {
+	switch {
+	case nul:
+		s.level.Write(bytes.ReplaceAll(p, []byte{0}, []byte{0x80}))
+	case s.level != nil:
 		s.level.Write(p)
 	}
 	s.octets += int64(len(p))

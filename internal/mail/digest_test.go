@@ -29,7 +29,7 @@ func slowLevelled(msg []byte) []byte {
 	for bytes.Contains(out, []byte("\r\r\n")) {
 		out = bytes.ReplaceAll(out, []byte("\r\r\n"), []byte("\r\n"))
 	}
-	return out
+	return bytes.ReplaceAll(out, []byte{0}, []byte{0x80})
 }
 
 func slowBody(msg []byte) []byte {
@@ -44,7 +44,7 @@ func slowBody(msg []byte) []byte {
 var oddMessages = []string{
 	"", "\n", "\r", "\r\n", "\r\r\n", "\n\n", "a", "a\n", "a\r\n", "a\r", "a\r\r", "\ra\r\n", "a\rb\r\n",
 	"A: b\r\n\r\nbody\r\n", "A: b\n\nbody\n", "A: b\n\nbody", "A: b\r\n\r\nbare\nlf\r\n", "A: b\r\r\n\r\r\nrun\r\r\r\n",
-	"A: b\r\n\r\nx\r\r\ny\r\r\r\nz\r", "A: b\x00c\r\n\r\n\x00\r\n", "\r\nbody with no header\r\n", "A: b\r\n",
+	"A: b\r\n\r\nx\r\r\ny\r\r\r\nz\r", "A: b\x00c\r\n\r\n\x00\r\n", "A: b\r\n\r\n\x00\r\r\n\x00\r", "\r\nbody with no header\r\n", "A: b\r\n",
 	strings.Repeat("x", 70_000) + "\n" + strings.Repeat("\r", 5) + "\nend",
 }
 
