@@ -287,10 +287,6 @@ func TestNoLeak(t *testing.T) {
 	}
 }
 
-func digits(n int) string {
-	return strings.TrimPrefix(time.Duration(n).String(), "+")[:len(time.Duration(n).String())-2]
-}
-
 // Close says goodbye, and does not wait long for the answer.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
