@@ -161,42 +161,6 @@ func (a *Archive) replaceLedger(why error) error {
 	return a.settleLedger()
 }
 
-// View opens the archive in dir for reading, beside a run that writes to it if there is one. It writes nothing.
-func View(dir string) (*Archive, error) {
-	root, err := openRoot(dir, false)
-	if err != nil {
-		return nil, err
-	}
-	a := newArchive(root)
-	err = a.view()
-	if err != nil {
-		a.shut()
-	}
-	if isDamage(err) || errors.Is(err, os.ErrNotExist) {
-		return nil, ErrLedger
-	}
-	if err != nil {
-		return nil, err
-	}
-	return a, nil
-}
-
-func (a *Archive) view() error {
-	if _, err := a.root.Lstat(ledgerFile); err != nil {
-		return diskError("open", ledgerFile, err)
-	}
-	if err := a.openLedger(true); err != nil {
-		return err
-	}
-	if err := a.loadAccount(); err != nil {
-		return err
-	}
-	if err := a.loadUnsound(); err != nil {
-		return err
-	}
-	return a.loadKeys()
-}
-
 // Close ends the work in order: what was committed stays, and the next Open has nothing to look for. Batches that
 // were neither committed nor aborted are lost.
 func (a *Archive) Close() error {
@@ -239,46 +203,4 @@ func (a *Archive) write(op string, fn func() error) error {
 		return errReadOnly
 	}
 	return a.ledger.write(op, fn)
-}
-
-// Has reports whether the message is archived and its file not known to be missing or damaged. It costs a hash and
-// a look into memory.
-func (a *Archive) Has(ref mail.Ref) bool {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	return a.keys[keyOf(a.original, ref)]
-}
-
-// loadKeys learns which messages are there.
-func (a *Archive) loadKeys() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	clear(a.keys)
-	var k []byte
-	err := a.ledger.each("select key from entry where state = 0", func(scan func(...any) error) error {
-		err := scan(&k)
-		if err == nil && len(k) == len(key{}) {
-			a.keys[key(k)] = true
-		}
-		return err
-	})
-	return err
-}
-
-// loadUnsound learns which messages are known, but not there.
-func (a *Archive) loadUnsound() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	clear(a.unsound)
-	var k []byte
-	return a.ledger.each("select key, id, nth, digest from entry where state in (1, 2)", func(scan func(...any) error) error {
-		var u unsound
-		var digest []byte
-		err := scan(&k, &u.id, &u.nth, &digest)
-		copy(u.digest[:], digest)
-		if err == nil && len(k) == len(key{}) {
-			a.unsound[key(k)] = u
-		}
-		return err
-	})
 }

@@ -5,8 +5,6 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
-
-	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
 // maxSyncs is how many fsyncs are under way at a time: file systems write many at the price of one.
@@ -154,91 +152,4 @@ func (a *Archive) mtime(dir string) int64 {
 		return 0
 	}
 	return info.ModTime().UnixNano()
-}
-
-// enter tells the ledger of messages that lie durably in their places, in one transaction.
-func (a *Archive) enter(arrivals []arrival) ([]Entry, error) {
-	entries := make([]Entry, len(arrivals))
-	changed := a.folders.changes()
-	err := a.write("commit", func() error {
-		if err := a.enterFolders(changed); err != nil {
-			return err
-		}
-		for i, r := range arrivals {
-			id, err := a.ledger.insert(r, a.notSound(r.name.key))
-			if err != nil {
-				return err
-			}
-			entries[i] = r.entry
-			entries[i].ID = id
-		}
-		return nil
-	})
-	if err != nil {
-		a.folders.keep(changed)
-		return nil, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for i, r := range arrivals {
-		delete(a.underway, r.name.key)
-		if r.state == sound {
-			a.keys[r.name.key] = true
-			delete(a.unsound, r.name.key)
-		} else {
-			a.unsound[r.name.key] = unsound{id: entries[i].ID, nth: r.name.nth}
-		}
-	}
-	return entries, nil
-}
-
-func (a *Archive) notSound(k key) unsound {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	return a.unsound[k]
-}
-
-// enterFolders tells the ledger of mailboxes that it does not know yet, or knows otherwise.
-func (a *Archive) enterFolders(changed map[*folder]mail.Mailbox) error {
-	for f := range changed { // two may have exchanged their names
-		if _, err := a.ledger.exec("update mailbox set name = ? where dir = ?", []byte(f.dir+"\x00"), f.dir); err != nil {
-			return err
-		}
-	}
-	for f, mb := range changed {
-		_, err := a.ledger.exec(`insert into mailbox (name, delim, role, dir, guessed) values (?, ?, ?, ?, ?)
-			on conflict (dir) do update set name = excluded.name, delim = excluded.delim, role = excluded.role,
-			guessed = excluded.guessed`, []byte(mb.Name), mb.Delim, string(mb.Role), f.dir, f.guessed)
-		if err != nil {
-			return err
-		}
-		err = a.ledger.rows("select id from mailbox where dir = ?",
-			func(scan func(...any) error) error { return scan(&f.id) }, f.dir)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// AddMailboxes takes mailboxes in, whether or not a message ever comes to lie in them. It saves work to name all
-// of an account's at once, before the first message.
-func (a *Archive) AddMailboxes(boxes []mail.Mailbox) error {
-	if a.lock == nil {
-		return errReadOnly
-	}
-	folders := make([]*folder, len(boxes))
-	for i, mb := range boxes {
-		folders[i] = a.folders.of(mb)
-	}
-	a.commits.Lock()
-	defer a.commits.Unlock()
-	if !a.folders.waiting() {
-		return nil
-	}
-	if err := a.makeFolders(folders); err != nil {
-		return err
-	}
-	_, err := a.enter(nil)
-	return err
 }

@@ -68,7 +68,10 @@ func diskError(op, path string, err error) error {
 }
 
 func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || ledgerCode(err) == sqlite3.SQLITE_FULL
+	var e *sqlite.Error
+	// Shared memory that cannot grow is SQLite's way of not finding room for its -shm file.
+	noRoom := errors.As(err, &e) && e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE
+	return noRoom || ledgerCode(err) == sqlite3.SQLITE_FULL || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 func hint(err error) string {
@@ -83,7 +86,7 @@ func hint(err error) string {
 	case errors.Is(err, syscall.EMFILE):
 		return "too many files are open: raise the limit (ulimit -n)"
 	case errors.Is(err, syscall.EIO) || code == sqlite3.SQLITE_IOERR:
-		return "the disk reports errors: look into the system's log before going on"
+		return "the disk reports errors, or a quota is used up: look into the system's log before going on"
 	case isDamage(err):
 		return "run again: a damaged ledger is made again from the messages"
 	}

@@ -1,15 +1,8 @@
 package archive
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
-	"io/fs"
-	"os"
-	"slices"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
@@ -69,7 +62,12 @@ func (fs *folders) of(mb mail.Mailbox) *folder {
 
 // inbox returns the folder that every archive has.
 func (fs *folders) inbox() *folder {
-	return fs.of(mail.Mailbox{Name: mail.Inbox, Role: mail.RoleInbox})
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if f := fs.byDir[""]; f != nil {
+		return f
+	}
+	return fs.place(mail.Mailbox{Name: mail.Inbox, Role: mail.RoleInbox})
 }
 
 // refresh has folders.json written anew.
@@ -86,19 +84,19 @@ func (fs *folders) change(f *folder) {
 }
 
 // changes hands out what the ledger is to be told, as it is now.
-func (fs *folders) changes() map[*folder]mail.Mailbox {
+func (fs *folders) changes() map[*folder]folder {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	list := make(map[*folder]mail.Mailbox, len(fs.changed))
+	list := make(map[*folder]folder, len(fs.changed))
 	for f := range fs.changed {
-		list[f] = f.Mailbox
+		list[f] = *f
 	}
 	clear(fs.changed)
 	return list
 }
 
 // keep takes changes back that the ledger could not be told.
-func (fs *folders) keep(changed map[*folder]mail.Mailbox) {
+func (fs *folders) keep(changed map[*folder]folder) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for f := range changed {
@@ -173,145 +171,4 @@ func (fs *folders) all() []*folder {
 		list = append(list, f)
 	}
 	return list
-}
-
-const (
-	foldersFile = "mailhaul/folders.json"
-	maxFolders  = 64 << 20 // octets of folders.json
-)
-
-// foldersJSON is what is needed to make the ledger again and stands in no file name.
-type foldersJSON struct {
-	Version int          `json:"version"`
-	Account *accountJSON `json:"account,omitempty"`
-	Folders []folderJSON `json:"folders"`
-}
-
-type accountJSON struct {
-	Protocol string       `json:"protocol"`
-	Host     string       `json:"host"`
-	User     string       `json:"user"`
-	Moved    *accountJSON `json:"moved_to,omitempty"`
-}
-
-type folderJSON struct {
-	Dir   string    `json:"dir"`
-	Name  string    `json:"name"`
-	Raw   []byte    `json:"raw_name,omitempty"` // Name, if it is not UTF-8
-	Delim string    `json:"delimiter,omitempty"`
-	Role  mail.Role `json:"role,omitempty"`
-}
-
-func folderToJSON(f *folder) folderJSON {
-	j := folderJSON{Dir: f.dir, Name: f.Name, Role: f.Role}
-	if f.Delim != 0 {
-		j.Delim = string(f.Delim)
-	}
-	if !utf8.ValidString(f.Name) {
-		j.Raw = []byte(f.Name)
-	}
-	return j
-}
-
-func (j folderJSON) folder() *folder {
-	f := &folder{Mailbox: mail.Mailbox{Name: j.Name, Role: j.Role}, dir: j.Dir}
-	if len(j.Raw) > 0 {
-		f.Name = string(j.Raw)
-	}
-	f.Delim, _ = utf8.DecodeRuneInString(j.Delim)
-	if j.Delim == "" {
-		f.Delim = 0
-	}
-	return f
-}
-
-// isFolderDir reports whether dir can be the directory of a folder: folders.json may have been in other hands.
-func isFolderDir(dir string) bool {
-	return dir == "" || strings.HasPrefix(dir, ".") && strings.Trim(dir, ".") != "" && !strings.ContainsAny(dir, "/\\\x00")
-}
-
-// readFolders returns what folders.json says. None is no error; one that cannot be understood is errFolders.
-func (a *Archive) readFolders() (foldersJSON, error) {
-	var j foldersJSON
-	f, err := a.root.Open(foldersFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return j, nil
-	}
-	if err != nil {
-		return j, diskError("read", foldersFile, err)
-	}
-	defer f.Close()
-	if err := json.NewDecoder(io.LimitReader(f, maxFolders)).Decode(&j); err != nil {
-		return foldersJSON{}, errFolders
-	}
-	return j, nil
-}
-
-var errFolders = errors.New("cannot be understood")
-
-// writeFolders puts folders.json anew in its place, whole or not at all, if it does not say all there is to say.
-func (a *Archive) writeFolders() error {
-	list, fresh := a.folders.takeFresh()
-	if !fresh {
-		return nil
-	}
-	text, err := json.MarshalIndent(foldersJSON{Version: 1, Account: a.accountJSON(), Folders: list}, "", " ")
-	if err == nil {
-		err = a.replace(foldersFile, append(text, '\n'))
-	}
-	if err != nil {
-		a.folders.mu.Lock()
-		a.folders.fresh = true
-		a.folders.mu.Unlock()
-	}
-	return err
-}
-
-// takeFresh returns what is to stand in folders.json, and whether it does not yet.
-func (fs *folders) takeFresh() ([]folderJSON, bool) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	list := []folderJSON{}
-	for _, f := range fs.byName {
-		if !f.guessed {
-			list = append(list, folderToJSON(f))
-		}
-	}
-	slices.SortFunc(list, func(x, y folderJSON) int { return strings.Compare(x.Dir, y.Dir) })
-	fresh := fs.fresh
-	fs.fresh = false
-	return list, fresh
-}
-
-// replace writes the file durably beside its place, and then into it.
-func (a *Archive) replace(path string, text []byte) error {
-	tmp := path + ".tmp"
-	if err := a.writeFile(tmp, text); err != nil {
-		_ = a.act("remove", tmp, func() error { return a.root.Remove(tmp) })
-		return err
-	}
-	if err := a.act("rename", path, func() error { return a.root.Rename(tmp, path) }); err != nil {
-		return err
-	}
-	return a.syncDir(path[:strings.LastIndexByte(path, '/')])
-}
-
-func (a *Archive) writeFile(path string, text []byte) error {
-	var f *os.File
-	err := a.act("create", path, func() (err error) {
-		f, err = a.root.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	err = a.act("write", path, func() error {
-		_, err := f.Write(text)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return a.act("sync", path, f.Sync)
 }

@@ -112,20 +112,25 @@ func (a *Archive) list(f *folder) (listing, error) {
 // damage notes that e is missing or damaged, so that Has says so, and returns the error for it.
 func (a *Archive) damage(e Entry, state int, why string) error {
 	found := &DamagedError{Path: e.Path, Why: why}
-	n, _ := parseName(path.Base(e.Path))
 	if a.lock == nil {
 		return found
 	}
+	n, _ := parseName(path.Base(e.Path))
+	var was int64
 	err := a.write("damage", func() error {
-		_, err := a.ledger.exec("update entry set state = ? where id = ? and state = 0", state, e.ID)
+		// e may be older than a fresh copy of its message.
+		r, err := a.ledger.exec("update entry set state = ? where id = ? and nth = ? and state = 0", state, e.ID, n.nth)
+		if err == nil {
+			was, err = r.RowsAffected()
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.keys[n.key] {
+	if was > 0 {
+		a.mu.Lock()
+		defer a.mu.Unlock()
 		delete(a.keys, n.key)
 		a.unsound[n.key] = unsound{id: e.ID, nth: n.nth, digest: e.Digest}
 	}

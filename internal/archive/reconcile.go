@@ -60,6 +60,9 @@ func (a *Archive) foldersFromJSON(j foldersJSON) {
 	for _, fj := range j.Folders {
 		f := fj.folder()
 		there[folderKey{f.dir, f.Name}] = true
+		if f.dir == "" && a.folders.inbox().id == 0 {
+			a.folders.of(f.Mailbox)
+		}
 		if isFolderDir(f.dir) && a.folders.add(f) {
 			a.folders.change(f)
 		}

@@ -115,6 +115,34 @@ func TestStopAtEveryStep(t *testing.T) {
 	t.Logf("stopped at each of %d steps: lost 0, doubled 0, altered 0", n-1)
 }
 
+// TestKillAtEveryStep takes a picture of the archive at each step, which is what kill -9 would leave of it then, the
+// ledger's journal and all, and has a run finish from each.
+func TestKillAtEveryStep(t *testing.T) {
+	dir, pictures := ramDir(t), []string{}
+	var mu sync.Mutex
+	err := pull(dir, func(Step) error {
+		mu.Lock()
+		defer mu.Unlock()
+		picture := ramDir(t)
+		mustDo(t, os.RemoveAll(picture))
+		pictures = append(pictures, picture)
+		return os.CopyFS(picture, os.DirFS(dir))
+	}, fourLetters[:2], fourLetters[2:])
+	mustDo(t, err)
+	for n, picture := range pictures {
+		if v, err := View(picture); err == nil {
+			_, err = v.Mailboxes()
+			mustDo(t, errors.Join(err, v.Close()))
+		} else if err != ErrLedger && err != ErrNone {
+			t.Errorf("killed at step %d, it cannot be viewed: %v", n+1, err)
+		}
+		if finish(t, picture, fourLetters); t.Failed() {
+			t.Fatalf("killed at step %d", n+1)
+		}
+	}
+	t.Logf("killed at each of %d steps: lost 0, doubled 0, altered 0", len(pictures))
+}
+
 // TestStopAdoption does the same with a run that finds files the ledger does not know, one that it has lost, and a
 // half-written one.
 func TestStopAdoption(t *testing.T) {

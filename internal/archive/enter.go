@@ -1,0 +1,152 @@
+package archive
+
+import "github.com/mailhaul/mailhaul/internal/mail"
+
+// An arrival is a message whose file is in its place, or soon will be, and that the ledger is to be told of.
+type arrival struct {
+	entry  Entry
+	folder *folder // where the file lies
+	sub    int     // of subdirs
+	name   fileName
+	known  bool // entry.Ref is known
+	state  int  // sound, or damaged
+}
+
+// insert tells the ledger of an arrival and returns its ID. If the key is known, and the message was missing or
+// damaged, its row goes on with the new file, provided that the content is the same; else the old row is lost.
+func (l *ledger) insert(a arrival, old unsound) (id int64, err error) {
+	e, n := a.entry, a.name
+	_, zone := e.Received.Zone()
+	if old.id != 0 && (old.digest == e.Digest || old.digest == mail.Digest{}) {
+		_, err := l.exec(`update entry set place = ?, sub = ?, received = ?, zone = ?, nth = ?, stored = ?, octets = ?,
+			info = ?, digest = ?, match = ?, message_id = ?, date = ?, sender = ?, recipient = ?, subject = ?, state = ?
+			where id = ?`, a.folder.id, a.sub, n.received, zone, n.nth, n.stored, n.octets, n.info, e.Digest[:], matchOf(e),
+			e.Header.MessageID, e.Header.Date, e.Header.From, e.Header.To, e.Header.Subject, sound, old.id)
+		if err != nil || !a.known {
+			return old.id, err
+		}
+		_, err = l.exec("update entry set validity = ?, uid = ?, keywords = ? where id = ?",
+			e.Ref.Validity, []byte(e.Ref.UID), keywordsOf(e.Flags), old.id)
+		return old.id, err
+	}
+	if old.id != 0 {
+		if _, err := l.exec("update entry set state = ? where id = ?", lost, old.id); err != nil {
+			return 0, err
+		}
+	}
+	return l.insertNew(a, zone)
+}
+
+func (l *ledger) insertNew(a arrival, zone int) (int64, error) {
+	e, n := a.entry, a.name
+	var validity, uid any
+	if a.known {
+		validity, uid = e.Ref.Validity, []byte(e.Ref.UID)
+	}
+	box := a.folder.id
+	r, err := l.exec(`insert into entry (key, mailbox, place, sub, validity, uid, received, zone, nth, stored, octets, info,
+		keywords, digest, match, message_id, date, sender, recipient, subject, state)
+		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		n.key[:], box, box, a.sub, validity, uid, n.received, zone, n.nth, n.stored, n.octets, n.info,
+		keywordsOf(e.Flags), e.Digest[:], matchOf(e), e.Header.MessageID, e.Header.Date, e.Header.From, e.Header.To,
+		e.Header.Subject, a.state)
+	if err != nil {
+		return 0, err
+	}
+	return r.LastInsertId()
+}
+
+// matchOf returns what the ledger keeps of the second digest: nothing if it is the first, as it nearly always is.
+func matchOf(e Entry) any {
+	if e.Match == e.Digest {
+		return nil
+	}
+	return e.Match[:]
+}
+
+// enter tells the ledger of messages that lie durably in their places, in one transaction.
+func (a *Archive) enter(arrivals []arrival) ([]Entry, error) {
+	entries := make([]Entry, len(arrivals))
+	changed := a.folders.changes()
+	err := a.write("commit", func() error {
+		if err := a.enterFolders(changed); err != nil {
+			return err
+		}
+		for i, r := range arrivals {
+			id, err := a.ledger.insert(r, a.notSound(r.name.key))
+			if err != nil {
+				return err
+			}
+			entries[i] = r.entry
+			entries[i].ID = id
+		}
+		return nil
+	})
+	if err != nil {
+		a.folders.keep(changed)
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, r := range arrivals {
+		delete(a.underway, r.name.key)
+		if r.state == sound {
+			a.keys[r.name.key] = true
+			delete(a.unsound, r.name.key)
+		} else {
+			a.unsound[r.name.key] = unsound{id: entries[i].ID, nth: r.name.nth}
+		}
+	}
+	return entries, nil
+}
+
+func (a *Archive) notSound(k key) unsound {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.unsound[k]
+}
+
+// enterFolders tells the ledger of mailboxes that it does not know yet, or knows otherwise.
+func (a *Archive) enterFolders(changed map[*folder]folder) error {
+	for f := range changed { // two may have exchanged their names
+		if _, err := a.ledger.exec("update mailbox set name = ? where dir = ?", []byte(f.dir+"\x00"), f.dir); err != nil {
+			return err
+		}
+	}
+	for f, now := range changed {
+		_, err := a.ledger.exec(`insert into mailbox (name, delim, role, dir, guessed) values (?, ?, ?, ?, ?)
+			on conflict (dir) do update set name = excluded.name, delim = excluded.delim, role = excluded.role,
+			guessed = excluded.guessed`, []byte(now.Name), now.Delim, string(now.Role), now.dir, now.guessed)
+		if err != nil {
+			return err
+		}
+		err = a.ledger.rows("select id from mailbox where dir = ?",
+			func(scan func(...any) error) error { return scan(&f.id) }, f.dir)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddMailboxes takes mailboxes in, whether or not a message ever comes to lie in them. It saves work to name all
+// of an account's at once, before the first message.
+func (a *Archive) AddMailboxes(boxes []mail.Mailbox) error {
+	if a.lock == nil {
+		return errReadOnly
+	}
+	folders := make([]*folder, len(boxes))
+	for i, mb := range boxes {
+		folders[i] = a.folders.of(mb)
+	}
+	a.commits.Lock()
+	defer a.commits.Unlock()
+	if !a.folders.waiting() {
+		return nil
+	}
+	if err := a.makeFolders(folders); err != nil {
+		return err
+	}
+	_, err := a.enter(nil)
+	return err
+}
