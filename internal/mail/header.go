@@ -10,11 +10,13 @@ import (
 
 const (
 	maxHead      = 1 << 20 // octets of a header that are kept for its fields
-	maxMessageID = 998     // RFC 5322 §2.1.1: the longest line
+	maxField     = 16 << 10
+	maxMessageID = 998 // RFC 5322 §2.1.1: the longest line
 )
 
-// A Header holds the few fields the house works with, each the first of its name, unfolded. What a message does
-// not have, or has in a form nobody can read, is empty.
+// A Header holds the few fields the house works with, each the first of its name, unfolded, of very long ones the
+// beginning: headers are kept by the hundred. What a message does not have, or has in a form nobody can read, is
+// empty.
 type Header struct {
 	MessageID string // between and with its angle brackets where it has them, without white space
 	Date      string
@@ -39,7 +41,7 @@ func ParseHeader(head []byte) Header {
 			break // the empty line
 		}
 		if dst := fields[strings.ToLower(name)]; dst != nil && *dst == "" {
-			*dst = value
+			*dst = value[:min(len(value), maxField)]
 		}
 	}
 	h.MessageID = canonicalID(h.MessageID)
