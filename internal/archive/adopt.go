@@ -20,14 +20,16 @@ const adoptBatch = 256
 // adopt takes in the files, each key once: the newest whose octets agree with its name. A key none of whose files
 // does is noted as damaged, so that its message is fetched again and is not doubled.
 func (a *Archive) adopt(files []found) error {
-	groups := byKey(files)
-	for batch := range slices.Chunk(groups, adoptBatch) {
-		if err := a.adoptAll(batch); err != nil {
+	adopted := 0
+	for batch := range slices.Chunk(byKey(files), adoptBatch) {
+		n, err := a.adoptAll(batch)
+		if err != nil {
 			return err
 		}
+		adopted += n
 	}
-	if len(groups) > 0 {
-		a.note(fmt.Sprintf("%d messages were in the Maildir and not in the ledger; they were looked through", len(groups)))
+	if adopted > 0 {
+		a.note(fmt.Sprintf("messages that the ledger did not know, adopted from the Maildir: %d", adopted))
 	}
 	return nil
 }
@@ -49,7 +51,8 @@ func byKey(files []found) [][]found {
 	return groups
 }
 
-func (a *Archive) adoptAll(groups [][]found) error {
+// adoptAll adopts one message of each group and returns how many were sound.
+func (a *Archive) adoptAll(groups [][]found) (int, error) {
 	arrivals := make([]arrival, len(groups))
 	errs := make([]error, len(groups))
 	slots := make(chan struct{}, maxSyncs)
@@ -63,14 +66,16 @@ func (a *Archive) adoptAll(groups [][]found) error {
 	}
 	wait.Wait()
 	if err := errors.Join(errs...); err != nil {
-		return err
+		return 0, err
 	}
 	arrivals = a.withoutKnownDamage(arrivals)
 	if err := a.syncPlaces(arrivals); err != nil {
-		return err
+		return 0, err
 	}
-	_, err := a.enter(arrivals)
-	return err
+	if _, err := a.enter(arrivals); err != nil {
+		return 0, err
+	}
+	return len(slices.DeleteFunc(arrivals, func(r arrival) bool { return r.state != sound })), nil
 }
 
 // withoutKnownDamage leaves out damaged files of messages that the ledger has a row for.

@@ -141,6 +141,9 @@ func (a *Archive) openLedger(readOnly bool) error {
 	}
 	l.wal = !onNetwork(a.root.Name())
 	a.ledger = l
+	if l.fresh {
+		return a.syncDir(ownDir)
+	}
 	return nil
 }
 

@@ -60,7 +60,7 @@ func TestReconcile(t *testing.T) {
 		}, true, "", 1, 1, 1, 2},
 		{"renamed, not committed", func(t *testing.T, dir, file string) {
 			forget(t, dir)
-		}, true, "1 messages were in the Maildir", 2, 1, 0, 1},
+		}, true, "adopted from the Maildir: 1", 2, 1, 0, 1},
 		{"renamed, not committed, and short", func(t *testing.T, dir, file string) {
 			forget(t, dir)
 			mustDo(t, os.Truncate(file, 20))
@@ -88,10 +88,10 @@ func TestReconcile(t *testing.T) {
 		}, true, "", 1, 1, 1, 2},
 		{"no ledger", func(t *testing.T, dir, file string) {
 			mustDo(t, os.Remove(filepath.Join(dir, ledgerFile)))
-		}, true, "1 messages were in the Maildir", 1, 1, 0, 1},
+		}, true, "adopted from the Maildir: 1", 1, 1, 0, 1},
 		{"an empty ledger", func(t *testing.T, dir, file string) {
 			mustDo(t, os.Truncate(filepath.Join(dir, ledgerFile), 0))
-		}, true, "1 messages were in the Maildir", 1, 1, 0, 1},
+		}, true, "adopted from the Maildir: 1", 1, 1, 0, 1},
 		{"a ledger that is none", func(t *testing.T, dir, file string) {
 			mustDo(t, os.WriteFile(filepath.Join(dir, ledgerFile), []byte(strings.Repeat("no database ", 1000)), 0o600))
 		}, true, "ledger.db.damaged-1", 1, 1, 0, 1},
@@ -103,7 +103,7 @@ func TestReconcile(t *testing.T) {
 		}, true, "ledger.db.damaged-1", 1, 1, 0, 1},
 		{"no mailhaul directory", func(t *testing.T, dir, file string) {
 			mustDo(t, os.RemoveAll(filepath.Join(dir, ownDir)))
-		}, true, "1 messages were in the Maildir", 1, 1, 0, 1},
+		}, true, "adopted from the Maildir: 1", 1, 1, 0, 1},
 		{"folders.json is none", func(t *testing.T, dir, file string) {
 			mustDo(t, os.WriteFile(filepath.Join(dir, foldersFile), []byte("{"), 0o600))
 		}, true, "folders.json.damaged-1", 1, 1, 1, 1},

@@ -114,9 +114,11 @@ func (a *Archive) enterFolders(changed map[*folder]folder) error {
 		}
 	}
 	for f, now := range changed {
-		_, err := a.ledger.exec(`insert into mailbox (name, delim, role, dir, guessed) values (?, ?, ?, ?, ?)
-			on conflict (dir) do update set name = excluded.name, delim = excluded.delim, role = excluded.role,
-			guessed = excluded.guessed`, []byte(now.Name), now.Delim, string(now.Role), now.dir, now.guessed)
+		_, err := a.ledger.exec(`insert into mailbox (name, delim, role, no_select, subscribed, dir, guessed)
+			values (?, ?, ?, ?, ?, ?, ?) on conflict (dir) do update set name = excluded.name, delim = excluded.delim,
+			role = excluded.role, no_select = excluded.no_select, subscribed = excluded.subscribed,
+			guessed = excluded.guessed`,
+			[]byte(now.Name), now.Delim, string(now.Role), now.NoSelect, now.Subscribed, now.dir, now.guessed)
 		if err != nil {
 			return err
 		}

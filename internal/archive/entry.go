@@ -43,13 +43,13 @@ type Mailbox struct {
 // Mailboxes returns the mailboxes of the archive, the INBOX first and the others by name.
 func (a *Archive) Mailboxes() ([]Mailbox, error) {
 	var all []Mailbox
-	err := a.ledger.each(`select m.name, m.delim, m.role, coalesce(m.ran, 0), count(e.id), coalesce(sum(e.octets), 0),
+	err := a.ledger.each(`select m.name, m.delim, m.role, m.no_select, m.subscribed, coalesce(m.ran, 0), count(e.id), coalesce(sum(e.octets), 0),
 		coalesce(sum(e.state <> 0), 0) from mailbox m left join entry e on e.mailbox = m.id
 		group by m.id having not m.guessed or count(e.id) > 0 order by m.name <> ?, m.name`,
 		func(scan func(...any) error) error {
 			var mb Mailbox
 			var ran int64
-			err := scan(&mb.Name, &mb.Delim, &mb.Role, &ran, &mb.Messages, &mb.Octets, &mb.Damaged)
+			err := scan(&mb.Name, &mb.Delim, &mb.Role, &mb.NoSelect, &mb.Subscribed, &ran, &mb.Messages, &mb.Octets, &mb.Damaged)
 			mb.Ran = timeOf(ran)
 			all = append(all, mb)
 			return err

@@ -53,8 +53,9 @@ func (fs *folders) of(mb mail.Mailbox) *folder {
 	if f == nil || f.guessed {
 		f = fs.place(mb)
 	}
-	if f.Mailbox != mb && (mb.Delim != 0 || mb.Role != mail.RoleNone) {
-		f.Delim, f.Role = mb.Delim, mb.Role
+	bare := mail.Mailbox{Name: mb.Name} // says nothing but the name
+	if f.Mailbox != mb && mb != bare {
+		f.Mailbox = mb
 		fs.change(f)
 	}
 	return f

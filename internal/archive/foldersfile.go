@@ -38,10 +38,13 @@ type folderJSON struct {
 	Raw   []byte    `json:"raw_name,omitempty"` // Name, if it is not UTF-8
 	Delim string    `json:"delimiter,omitempty"`
 	Role  mail.Role `json:"role,omitempty"`
+	// As in mail.Mailbox.
+	NoSelect   bool `json:"no_select,omitempty"`
+	Subscribed bool `json:"subscribed,omitempty"`
 }
 
 func folderToJSON(f *folder) folderJSON {
-	j := folderJSON{Dir: f.dir, Name: f.Name, Role: f.Role}
+	j := folderJSON{Dir: f.dir, Name: f.Name, Role: f.Role, NoSelect: f.NoSelect, Subscribed: f.Subscribed}
 	if f.Delim != 0 {
 		j.Delim = string(f.Delim)
 	}
@@ -52,7 +55,7 @@ func folderToJSON(f *folder) folderJSON {
 }
 
 func (j folderJSON) folder() *folder {
-	f := &folder{Mailbox: mail.Mailbox{Name: j.Name, Role: j.Role}, dir: j.Dir}
+	f := &folder{Mailbox: mail.Mailbox{Name: j.Name, Role: j.Role, NoSelect: j.NoSelect, Subscribed: j.Subscribed}, dir: j.Dir}
 	if len(j.Raw) > 0 {
 		f.Name = string(j.Raw)
 	}

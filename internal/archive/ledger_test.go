@@ -17,7 +17,7 @@ import (
 func many(n int) []letter {
 	var letters []letter
 	for i := range n {
-		mb := []mail.Mailbox{inbox, work, {Name: "Späße/\xff", Delim: '/'}, {Name: "a.b", Delim: '/', Role: mail.RoleSent}}[i%4]
+		mb := []mail.Mailbox{inbox, work, {Name: "Späße/\xff", Delim: '/'}, {Name: "a.b", Delim: '/', Role: mail.RoleSent, Subscribed: true}}[i%4]
 		letters = append(letters, newLetter(mb, i, fmt.Sprintf("Message-ID: <%d@x>\r\nSubject: s\r\n\r\n%d\r\n", i, i)))
 	}
 	return letters
@@ -34,7 +34,7 @@ func TestRebuild(t *testing.T) {
 	mustDo(t, os.Remove(filepath.Join(dir, ledgerFile)))
 	a = open(t, dir)
 	checkHolds(t, a, letters...)
-	checkNote(t, a, "40 messages")
+	checkNote(t, a, "adopted from the Maildir: 40")
 	checkSameEntries(t, before, allEntries(t, a))
 	if again, err := a.Mailboxes(); err != nil || fmt.Sprint(again) != fmt.Sprint(boxes) {
 		t.Errorf("Mailboxes = %v, %v; want %v", again, err, boxes)
@@ -100,7 +100,7 @@ func TestDamagedLedger(t *testing.T) {
 	ledger, err := os.ReadFile(filepath.Join(template, ledgerFile))
 	mustDo(t, err)
 	rebuilt, n := 0, 0
-	for page := 0; page < len(ledger); page += 4096 {
+	for page := 0; page < len(ledger); page += stride * 4096 {
 		for _, damage := range []func([]byte) []byte{
 			func(b []byte) []byte { return append(b[:page:page], make([]byte, 4096)...) },
 			func(b []byte) []byte { b[page] ^= 0xff; return b },

@@ -199,7 +199,7 @@ func TestFullDisk(t *testing.T) {
 	letters := append(many(20), newLetter(inbox, 99, strings.Repeat("z", 300<<10)+"\n\r\n"))
 	const size = 2 << 20
 	stages := map[string]int{}
-	for left := 0; left < size; left += 28 << 10 {
+	for left := 0; left < size; left += stride * 28 << 10 {
 		disk := smallDisk(t, size)
 		dir := filepath.Join(disk, "archive")
 		a := open(t, dir)

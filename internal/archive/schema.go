@@ -18,6 +18,8 @@ create table mailbox (
 	name blob not null unique,
 	delim integer not null,
 	role text not null,
+	no_select integer not null,
+	subscribed integer not null,
 	dir text not null unique,
 	guessed integer not null,
 	cur integer not null default 0, -- modification time of cur/ in ns up to which the rows are true; 0: unknown
