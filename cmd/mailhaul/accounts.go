@@ -17,65 +17,87 @@ import (
 
 // A party is one account on the command line with the ways to its password.
 type party struct {
-	role    string // "source" or "destination"
-	file    string
-	command string
+	role     string // "source" or "destination"; "" where there is one account and it is neither
+	insecure bool
+	file     string
+	command  string
+	account  account.Account // after parse
 }
 
 // addFlags adds the flags of the party's password; where there is one account, under their short names too.
 func (p *party) addFlags(f *pflag.FlagSet, alone bool) {
-	f.StringVar(&p.file, p.role+"-password-file", "", "read the password of the "+p.role+" from the first line of `FILE`")
-	f.StringVar(&p.command, p.role+"-password-command", "", "run `CMD` and take the first line it prints as the password of the "+p.role)
+	if p.role != "" {
+		f.StringVar(&p.file, p.role+"-password-file", "", "read the password of the "+p.role+" from the first line of `FILE`")
+		f.StringVar(&p.command, p.role+"-password-command", "", "run `CMD` and take the first line it prints as the password of the "+p.role)
+	}
 	if alone {
-		f.StringVar(&p.file, "password-file", "", "the same as --"+p.role+"-password-file")
-		f.StringVar(&p.command, "password-command", "", "the same as --"+p.role+"-password-command")
+		f.StringVar(&p.file, "password-file", "", "read the password from the first line of `FILE`")
+		f.StringVar(&p.command, "password-command", "", "run `CMD` and take the first line it prints as the password")
 	}
-}
-
-// login returns the account as typed and how it logs in. The password is fetched at once, so that a question for it
-// comes before the work, and kept in memory only.
-func (t *terminal) login(ctx context.Context, p *party, typed string, insecure bool) (account.Account, mail.Login, error) {
-	acct, err := account.Parse(typed, insecure)
-	if err != nil {
-		return acct, mail.Login{}, err
-	}
-	secrets := account.Secrets{File: p.file, Command: p.command,
-		Env: []string{"MAILHAUL_" + strings.ToUpper(p.role) + "_PASSWORD", "MAILHAUL_PASSWORD"}}
-	if t.canAsk() {
-		secrets.Prompt = func() (string, error) {
-			return t.askPassword(fmt.Sprintf("%s wants the password for %s", acct.Host, mail.Printable(acct.User)))
-		}
-	}
-	password, err := secrets.Get(ctx)
-	if err != nil {
-		return acct, mail.Login{}, fmt.Errorf("%s: %w", p.role, err)
-	}
-	get := func(context.Context) (string, error) { return password, nil }
-	return acct, mail.Login{User: acct.User, Password: get}, nil
 }
 
 func addInsecure(f *pflag.FlagSet, to *bool) {
 	f.BoolVar(to, "insecure-plaintext", false, "allow tls=none to another machine: passwords and mail can be read on the way")
 }
 
+// parse reads the account as typed. A source and a destination must speak what mail can be had by, or given.
+func (p *party) parse(typed string) (err error) {
+	p.account, err = account.Parse(typed, p.insecure)
+	switch {
+	case err != nil:
+		return p.say(err)
+	case p.role == "source" && p.account.Protocol != account.POP3:
+		return usageError{errors.New("IMAP as a source is not there yet"), "the source is a pop3s:// account"}
+	case p.role == "destination" && p.account.Protocol != account.IMAP:
+		return usageError{errors.New("POP3 can only hand mail out, not take it"), "the destination is an imaps:// account"}
+	}
+	return nil
+}
+
+// say tells which of two accounts an error is about.
+func (p *party) say(err error) error {
+	if err == nil || p.role == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", p.role, err)
+}
+
+// login returns how the party logs in. The password is fetched at once, so that a question for it comes before the
+// work, and kept in memory only.
+func (t *terminal) login(ctx context.Context, p *party) (mail.Login, error) {
+	secrets := account.Secrets{File: p.file, Command: p.command, Stderr: t.err,
+		Env: []string{"MAILHAUL_PASSWORD"}, Flags: "--password"}
+	if p.role != "" {
+		secrets.Env = append([]string{"MAILHAUL_" + strings.ToUpper(p.role) + "_PASSWORD"}, secrets.Env...)
+		secrets.Flags = "--" + p.role + "-password"
+	}
+	if t.canAsk() {
+		secrets.Prompt = func() (string, error) {
+			return t.askPassword(ctx, fmt.Sprintf("password of %s at %s", mail.Printable(p.account.User), p.account.Host))
+		}
+	}
+	password, err := secrets.Get(ctx)
+	if err != nil {
+		return mail.Login{}, p.say(err)
+	}
+	get := func(context.Context) (string, error) { return password, nil }
+	return mail.Login{User: p.account.User, Password: get}, nil
+}
+
 // A source is an account opened for reading.
 type source struct {
 	backup.Source
-	key   mail.Account
 	Close func() error
 }
 
 // openSource makes the source; it connects when it is first used.
-func (t *terminal) openSource(ctx context.Context, p *party, typed string, insecure bool) (*source, error) {
-	acct, login, err := t.login(ctx, p, typed, insecure)
+func (t *terminal) openSource(ctx context.Context, p *party) (*source, error) {
+	login, err := t.login(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	if acct.Protocol != "pop3" {
-		return nil, usageError{errors.New("the source must be a pop3s:// account: IMAP as a source is not there yet")}
-	}
-	s := pop3.New(acct.Server(), login)
-	return &source{Source: s, key: acct.Key(), Close: s.Close}, nil
+	s := pop3.New(p.account.Server(), login)
+	return &source{Source: s, Close: s.Close}, nil
 }
 
 // A destination is an account opened for writing.
@@ -85,13 +107,10 @@ type destination struct {
 }
 
 // openDestination makes the destination; it connects when it is first used.
-func (t *terminal) openDestination(ctx context.Context, p *party, typed string, insecure bool) (*destination, error) {
-	acct, login, err := t.login(ctx, p, typed, insecure)
+func (t *terminal) openDestination(ctx context.Context, p *party) (*destination, error) {
+	login, err := t.login(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	if acct.Protocol != "imap" {
-		return nil, usageError{errors.New("the destination must be an imaps:// account: POP3 can only hand mail out")}
-	}
-	return &destination{Client: imap.New(acct.Server(), login), key: acct.Key()}, nil
+	return &destination{Client: imap.New(p.account.Server(), login), key: p.account.Key()}, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/backup"
 	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
 const backupHelp = `Backup brings everything new from SOURCE into ARCHIVE, a directory that is made
@@ -19,14 +20,13 @@ moment, and the next run goes on from there.
 
 type backupOptions struct {
 	source      party
-	insecure    bool
 	sameAccount bool
 }
 
 func (o *backupOptions) addFlags(f *pflag.FlagSet) {
 	o.source = party{role: "source"}
 	o.source.addFlags(f, true)
-	addInsecure(f, &o.insecure)
+	addInsecure(f, &o.source.insecure)
 	f.BoolVar(&o.sameAccount, "same-account", false, "the archive's account has moved to this host")
 }
 
@@ -35,7 +35,7 @@ func newBackupCommand(t *terminal, i *interrupt) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "backup SOURCE ARCHIVE",
 		Short:   "bring what is new from an account into an archive",
-		Long:    backupHelp + exitHelp,
+		Long:    backupHelp,
 		Example: "  mailhaul backup pop3s://me@pop.example.org ./mail",
 		Args:    exactArgs("SOURCE", "ARCHIVE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,20 +48,20 @@ func newBackupCommand(t *terminal, i *interrupt) *cobra.Command {
 
 func runBackup(ctx context.Context, t *terminal, i *interrupt, o backupOptions, source, dir string) error {
 	began := time.Now()
-	src, err := t.openSource(ctx, &o.source, source, o.insecure)
-	if err != nil {
+	if err := o.source.parse(source); err != nil {
 		return err
 	}
-	defer src.Close()
-	a, err := openArchive(t, dir, src, o.sameAccount)
+	a, err := o.openArchive(t, dir)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	watch, end, err := t.watch(false)
+	src, err := t.openSource(ctx, &o.source)
 	if err != nil {
 		return err
 	}
+	defer src.Close()
+	watch, end := t.watch(false)
 	rep := newReport("backup")
 	got, err := backup.Job{Source: src, Archive: a, Watch: watch, Stop: i.stop}.Run(ctx)
 	end()
@@ -69,18 +69,23 @@ func runBackup(ctx context.Context, t *terminal, i *interrupt, o backupOptions, 
 	return t.conclude(rep, began, true, err)
 }
 
-// openArchive opens the archive for a source, and makes it if it is not there.
-func openArchive(t *terminal, dir string, src *source, same bool) (*archive.Archive, error) {
+// openArchive opens the archive for the source, and makes it if it is not there.
+func (o *backupOptions) openArchive(t *terminal, dir string) (*archive.Archive, error) {
 	a, err := archive.Open(dir, archive.Options{Create: true})
 	if err != nil {
 		return nil, err
 	}
-	for _, note := range a.Notes() {
-		t.sayf("%s", note)
-	}
-	if err := a.Bind(src.key, same); err != nil {
+	t.notes(a)
+	if err := a.Bind(o.source.account.Key(), o.sameAccount); err != nil {
 		a.Close()
 		return nil, err
 	}
 	return a, nil
+}
+
+// notes says what the archive has to say of its opening.
+func (t *terminal) notes(a *archive.Archive) {
+	for _, note := range a.Notes() {
+		t.sayf("%s", mail.Printable(note))
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/mailhaul/mailhaul/internal/account"
 	"github.com/mailhaul/mailhaul/internal/imap"
@@ -19,44 +18,37 @@ const checkHelp = `Check connects to ACCOUNT, logs in and looks around: what the
 much is there, and what to know before mail is carried. It changes nothing.
 `
 
-type checkOptions struct {
-	account  party
-	insecure bool
-}
-
-func (o *checkOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.account.file, "password-file", "", "read the password from the first line of `FILE`")
-	f.StringVar(&o.account.command, "password-command", "", "run `CMD` and take the first line it prints as the password")
-	addInsecure(f, &o.insecure)
-}
-
 func newCheckCommand(t *terminal) *cobra.Command {
-	var o checkOptions
+	var p party
 	cmd := &cobra.Command{
 		Use:     "check ACCOUNT",
 		Short:   "connect to an account, log in and look; changes nothing",
-		Long:    checkHelp + exitHelp,
+		Long:    checkHelp,
 		Example: "  mailhaul check pop3s://me@pop.example.org",
 		Args:    exactArgs("ACCOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runCheck(cmd.Context(), t, o, args[0])
+			return runCheck(cmd.Context(), t, &p, args[0])
 		},
 	}
-	o.addFlags(cmd.Flags())
+	p.addFlags(cmd.Flags(), true)
+	addInsecure(cmd.Flags(), &p.insecure)
 	return cmd
 }
 
-func runCheck(ctx context.Context, t *terminal, o checkOptions, typed string) error {
-	acct, login, err := t.login(ctx, &o.account, typed, o.insecure)
+func runCheck(ctx context.Context, t *terminal, p *party, typed string) error {
+	if err := p.parse(typed); err != nil {
+		return err
+	}
+	login, err := t.login(ctx, p)
 	if err != nil {
 		return err
 	}
-	found, err := look(ctx, acct, login)
+	found, err := look(ctx, p.account, login)
 	if err != nil {
 		return err
 	}
 	if t.json {
-		return writeJSON(t.out, found.object(acct))
+		return writeJSON(t.out, found.object(p.account))
 	}
 	for _, f := range found {
 		fmt.Fprintf(t.out, "%-14s %s\n", f.name, mail.Printable(f.text()))

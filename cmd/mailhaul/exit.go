@@ -85,7 +85,7 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, retry.ErrStopped), errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &usage), errors.Is(err, archive.ErrOtherAccount):
+	case errors.As(err, &usage), errors.Is(err, archive.ErrOtherAccount), errors.Is(err, archive.ErrNotEmpty):
 		return exitUsage
 	case errors.Is(err, archive.ErrNone):
 		return exitNoArchive
@@ -114,11 +114,14 @@ var causeStatus = map[mail.Cause]int{
 // hintFor returns what can be done about an error, or "".
 func hintFor(err error) string {
 	var (
+		usage usageError
 		me    *mail.Error
 		disk  *archive.DiskError
 		inUse *archive.InUseError
 	)
 	switch {
+	case errors.As(err, &usage):
+		return usage.hint
 	case errors.As(err, &me) && me.Hint != "":
 		return me.Hint
 	case errors.As(err, &disk):
@@ -129,6 +132,8 @@ func hintFor(err error) string {
 		return "mailhaul backup makes an archive; check the path"
 	case errors.Is(err, archive.ErrOtherAccount):
 		return "give every account a directory of its own; if this account has moved to another host, add --same-account"
+	case errors.Is(err, archive.ErrNotEmpty):
+		return "name a directory that is empty or not there yet"
 	case errors.As(err, &me) && me.Cause == mail.CauseNetwork:
 		return "run the same command again; it goes on where it stopped"
 	}

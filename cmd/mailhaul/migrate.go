@@ -33,7 +33,7 @@ func (o *migrateOptions) addFlags(f *pflag.FlagSet) {
 	o.source = party{role: "source"}
 	o.source.addFlags(f, false)
 	o.restore.addFlags(f, false)
-	addInsecure(f, &o.insecure)
+	addInsecure(f, &o.source.insecure)
 	f.BoolVar(&o.sameAccount, "same-account", false, "the archive's account has moved to this host")
 	f.StringVar(&o.archive, "archive", "", "the archive, a `DIR` that is made when it is not there (required)")
 }
@@ -43,12 +43,12 @@ func newMigrateCommand(t *terminal, i *interrupt) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "migrate SOURCE DESTINATION --archive DIR",
 		Short:   "bring everything from one account to another, with an archive in between",
-		Long:    migrateHelp + exitHelp,
+		Long:    migrateHelp,
 		Example: "  mailhaul migrate pop3s://me@pop.example.org imaps://me@imap.example.net --archive ./mail",
 		Args:    exactArgs("SOURCE", "DESTINATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.archive == "" {
-				return usageError{errors.New("migrate needs --archive DIR: the mail is kept there on its way")}
+				return usageError{errors.New("migrate needs --archive DIR: the mail is kept there on its way"), "usage: " + cmd.UseLine()}
 			}
 			return runMigrate(cmd.Context(), t, i, o, args[0], args[1])
 		},
@@ -59,28 +59,29 @@ func newMigrateCommand(t *terminal, i *interrupt) *cobra.Command {
 
 func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions, from, to string) error {
 	began := time.Now()
-	src, err := t.openSource(ctx, &o.source, from, o.insecure)
-	if err != nil {
+	o.restore.destination.insecure = o.source.insecure
+	if err := errors.Join(o.source.parse(from), o.restore.destination.parse(to)); err != nil {
 		return err
 	}
-	defer src.Close()
-	dst, err := t.openDestination(ctx, &o.restore.destination, to, o.insecure)
-	if err != nil {
-		return err
-	}
-	defer dst.Close()
-	a, err := openArchive(t, o.archive, src, o.sameAccount)
+	a, err := o.openArchive(t, o.archive)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	if err := o.restore.reopen(a, dst); err != nil {
-		return err
-	}
-	watch, end, err := t.watch(true)
+	src, err := t.openSource(ctx, &o.source)
 	if err != nil {
 		return err
 	}
+	defer src.Close()
+	dst, err := t.openDestination(ctx, &o.restore.destination)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	if err := o.restore.reopen(a, dst); err != nil {
+		return err
+	}
+	watch, end := t.watch(true)
 	rep := newReport("migrate")
 	err = pipeline{a, src, dst, watch, i}.run(ctx, rep)
 	end()

@@ -102,8 +102,7 @@ func (t *terminal) conclude(r *report, began time.Time, acceptRefused bool, err 
 	}
 	r.Exit, r.Seconds = worst(status...), time.Since(began).Seconds()
 	if err != nil {
-		first := causes(err)[0]
-		r.Error, r.Hint = first.Error(), hintFor(first)
+		r.blame(err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -113,6 +112,12 @@ func (t *terminal) conclude(r *report, began time.Time, acceptRefused bool, err 
 		fmt.Fprint(t.out, r.text())
 	}
 	return reported{r.Exit, err}
+}
+
+// blame notes why the job ended early; of several reasons the first.
+func (r *report) blame(err error) {
+	first := causes(err)[0]
+	r.Error, r.Hint = first.Error(), hintFor(first)
 }
 
 // incomplete reports whether a message is not where it should be.
@@ -127,13 +132,14 @@ func (r *report) incomplete(acceptRefused bool) bool {
 // maxListed is how many failures are named to a person; all of them stand in the report of --json.
 const maxListed = 20
 
+// text is the report for people. Of a half that ended before it came to anything there is nothing to say.
 func (r *report) text() string {
 	var b strings.Builder
-	if s := r.Source; s != nil {
+	if s := r.Source; s != nil && (s.Listed > 0 || r.Error == "") {
 		fmt.Fprintf(&b, "source:      %d listed: %s (%s)\n", s.Listed, counts(
 			"known", s.Known, "fetched", s.Fetched, "linked", s.Linked, "vanished", s.Vanished, "failed", r.named(progress.Source), "not reached", s.Failed-r.named(progress.Source)), size(s.Bytes))
 	}
-	if d := r.Destination; d != nil {
+	if d := r.Destination; d != nil && (d.Archived > 0 || r.Error == "") {
 		fmt.Fprintf(&b, "destination: %d archived: %s (%s)\n", d.Archived, counts(
 			"known", d.Known, "appended", d.Appended, "present", d.Present, "merged", d.Merged, "refused", d.Refused,
 			"failed", r.named(progress.Destination), "not reached", d.Failed-r.named(progress.Destination), "left out", d.LeftOut, "gone", d.Gone), size(d.Bytes))

@@ -19,7 +19,6 @@ the server's word; the others go on.
 
 type restoreOptions struct {
 	destination   party
-	insecure      bool
 	retryRefused  bool
 	acceptRefused bool
 }
@@ -36,7 +35,7 @@ func newRestoreCommand(t *terminal, i *interrupt) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "restore ARCHIVE DESTINATION",
 		Short:   "bring what an archive holds to an IMAP account",
-		Long:    restoreHelp + exitHelp,
+		Long:    restoreHelp,
 		Example: "  mailhaul restore ./mail imaps://me@imap.example.net",
 		Args:    exactArgs("ARCHIVE", "DESTINATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,21 +43,22 @@ func newRestoreCommand(t *terminal, i *interrupt) *cobra.Command {
 		},
 	}
 	o.addFlags(cmd.Flags(), true)
-	addInsecure(cmd.Flags(), &o.insecure)
+	addInsecure(cmd.Flags(), &o.destination.insecure)
 	return cmd
 }
 
 func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions, dir, to string) error {
 	began := time.Now()
+	if err := o.destination.parse(to); err != nil {
+		return err
+	}
 	a, err := archive.Open(dir, archive.Options{})
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	for _, note := range a.Notes() {
-		t.sayf("%s", note)
-	}
-	dst, err := t.openDestination(ctx, &o.destination, to, o.insecure)
+	t.notes(a)
+	dst, err := t.openDestination(ctx, &o.destination)
 	if err != nil {
 		return err
 	}
@@ -66,10 +66,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	if err := o.reopen(a, dst); err != nil {
 		return err
 	}
-	watch, end, err := t.watch(false)
-	if err != nil {
-		return err
-	}
+	watch, end := t.watch(false)
 	rep := newReport("restore")
 	got, err := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Watch: watch, Stop: i.stop}.Run(ctx)
 	end()

@@ -18,7 +18,7 @@ func newStatusCommand(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status ARCHIVE",
 		Short: "say what is in an archive, what is pending and what was refused",
-		Long:  statusHelp + exitHelp,
+		Long:  statusHelp,
 		Args:  exactArgs("ARCHIVE"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return runStatus(t, args[0])
@@ -45,9 +45,7 @@ func runStatus(t *terminal, dir string) error {
 		return err
 	}
 	defer a.Close()
-	for _, note := range a.Notes() {
-		t.sayf("%s", note)
-	}
+	t.notes(a)
 	folders, err := foldersOf(a)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -28,16 +29,18 @@ type terminal struct {
 	out, err io.Writer
 	json     bool
 	quiet    bool
-	progress string // auto, bar, plain or none
+	progress progressMode
 
-	mu  sync.Mutex // one line at a time
-	bar *bar       // the bar on the terminal, which lines must not tear; nil if none
+	working atomic.Bool // a job is at work: an interrupt lets it finish its batch
+	mu      sync.Mutex  // one line at a time
+	bar     *bar        // the bar on the terminal, which lines must not tear; nil if none
 }
 
 func (t *terminal) addFlags(f *pflag.FlagSet) {
+	t.progress = "auto"
 	f.BoolVar(&t.json, "json", false, "events as JSON lines on standard output, the report last")
 	f.BoolVarP(&t.quiet, "quiet", "q", false, "nothing but the result")
-	f.StringVar(&t.progress, "progress", "auto", "auto, bar, plain or none")
+	f.Var(&t.progress, "progress", "auto, bar, plain or none")
 }
 
 // sayf says something to the person.
@@ -54,21 +57,30 @@ func (t *terminal) line(text string) {
 	fmt.Fprintf(t.err, "mailhaul: %s\n", text)
 }
 
-// farewell says why the program ended, if there is something to say, and returns the exit status.
-func (t *terminal) farewell(err error) int {
+// farewell says why the command ended, if there is something to say, and returns the exit status. With --json there
+// is a report of every end.
+func (t *terminal) farewell(command string, err error) int {
 	status := exitStatus(err)
 	var said reported
 	if err == nil || errors.As(err, &said) && said.error == nil {
 		return status
 	}
+	if t.json && said.error == nil {
+		r := newReport(command)
+		r.Exit = status
+		r.blame(err)
+		writeJSON(t.out, r)
+	}
 	if status == exitInterrupted {
 		t.line("interrupted; run the same command again to go on")
 		return status
 	}
+	given := ""
 	for _, e := range causes(err) {
 		t.line("error: " + mail.Printable(e.Error()))
-		if hint := hintFor(e); hint != "" {
+		if hint := hintFor(e); hint != given && hint != "" { // both halves may have met the same
 			t.line("hint: " + mail.Printable(hint))
+			given = hint
 		}
 	}
 	return status
@@ -87,13 +99,27 @@ func causes(err error) []error {
 	return []error{err}
 }
 
-// askPassword asks without echo; it needs a terminal.
-func (t *terminal) askPassword(question string) (string, error) {
-	t.line(question)
-	fmt.Fprint(t.err, "mailhaul: password: ")
-	secret, err := term.ReadPassword(int(t.in.Fd()))
-	fmt.Fprintln(t.err)
-	return string(secret), err
+// askPassword asks without echo; it needs a terminal. An interrupt gives the echo back.
+func (t *terminal) askPassword(ctx context.Context, question string) (string, error) {
+	fd := int(t.in.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(t.err, "mailhaul: %s: ", question)
+	defer fmt.Fprintln(t.err)
+	typed := make(chan func() (string, error), 1)
+	go func() {
+		secret, err := term.ReadPassword(fd)
+		typed <- func() (string, error) { return string(secret), err }
+	}()
+	select {
+	case answer := <-typed:
+		return answer()
+	case <-ctx.Done(): // nothing can end the reading but the end of the program, which follows
+		term.Restore(fd, before)
+		return "", context.Cause(ctx)
+	}
 }
 
 // canAsk reports whether there is a person to ask.
@@ -109,7 +135,8 @@ type interrupt struct {
 
 var errInterrupted = errors.New("interrupted")
 
-// interrupts returns a context that ends with the second signal, and the channel that closes with the first.
+// interrupts returns a context that ends with the second signal, or with the first when no job is at work, and the
+// channel that closes with the first.
 func (t *terminal) interrupts(parent context.Context) (context.Context, *interrupt) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
@@ -126,17 +153,20 @@ func (t *terminal) interrupts(parent context.Context) (context.Context, *interru
 		defer close(gone)
 		select {
 		case <-signals:
-			close(i.stop)
-			t.line("stopping when this batch is done; once more stops at once")
 		case <-over:
 			return
 		}
-		select {
-		case <-signals:
-			signal.Stop(signals) // a third one ends the program as the system does
-			cancel(errInterrupted)
-		case <-over:
+		close(i.stop)
+		if t.working.Load() {
+			t.line("stopping when this batch is done; once more stops at once")
+			select {
+			case <-signals:
+			case <-over:
+				return
+			}
 		}
+		signal.Stop(signals) // one more ends the program as the system does
+		cancel(errInterrupted)
 	}()
 	return ctx, i
 }

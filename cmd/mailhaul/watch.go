@@ -1,12 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -44,14 +50,12 @@ const (
 	jsonEvery  = time.Second
 )
 
-// watch returns the watch of a job; end is to be called when the job has ended.
-func (t *terminal) watch(both bool) (watch progress.Watch, end func(), err error) {
+// watch returns the watch of a job that begins now; end is to be called when the job has ended.
+func (t *terminal) watch(both bool) (watch progress.Watch, end func()) {
 	w := &watcher{t: t, both: both, began: time.Now()}
 	w.said = w.began
-	mode, err := t.progressMode()
-	if err != nil {
-		return nil, nil, err
-	}
+	t.working.Store(true)
+	mode := t.progressMode()
 	if mode == "bar" {
 		t.bar = newBar(t.err)
 	}
@@ -61,26 +65,41 @@ func (t *terminal) watch(both bool) (watch progress.Watch, end func(), err error
 			w.count(e)
 			w.tell(e, mode)
 		}, func() {
+			t.working.Store(false)
 			t.mu.Lock()
 			defer t.mu.Unlock()
 			t.bar.erase()
 			t.bar = nil
-		}, nil
+		}
 }
 
-func (t *terminal) progressMode() (string, error) {
-	switch t.progress {
-	case "bar", "plain", "none":
-	case "auto":
-		f, ok := t.err.(*os.File)
-		if ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && !t.json && !t.quiet {
-			return "bar", nil
-		}
-		return "plain", nil
-	default:
-		return "", usageError{fmt.Errorf("--progress is auto, bar, plain or none, not %q", t.progress)}
+// A progressMode is how progress is shown.
+type progressMode string
+
+func (m *progressMode) String() string { return string(*m) }
+
+// Type is what help calls it.
+func (m *progressMode) Type() string { return "MODE" }
+
+// Set makes it a flag.
+func (m *progressMode) Set(s string) error {
+	if !slices.Contains([]string{"auto", "bar", "plain", "none"}, s) {
+		return errors.New("it is auto, bar, plain or none")
 	}
-	return t.progress, nil
+	*m = progressMode(s)
+	return nil
+}
+
+// progressMode decides what auto is: a bar where there is somebody to look at it.
+func (t *terminal) progressMode() progressMode {
+	if t.progress != "auto" {
+		return t.progress
+	}
+	f, ok := t.err.(*os.File)
+	if ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && !t.json && !t.quiet {
+		return "bar"
+	}
+	return "plain"
 }
 
 func (w *watcher) count(e progress.Event) {
@@ -101,7 +120,7 @@ func (w *watcher) count(e progress.Event) {
 	w.total = max(w.total, w.done) // sizes of a listing are estimates
 }
 
-func (w *watcher) tell(e progress.Event, mode string) {
+func (w *watcher) tell(e progress.Event, mode progressMode) {
 	if w.t.json {
 		w.tellJSON(e)
 		return
@@ -120,11 +139,9 @@ func (w *watcher) tell(e progress.Event, mode string) {
 	}
 }
 
-// sentence is what an event says to a person, or "" for those that only count.
+// sentence is what an event says to a person, or "" for those that only count. What failed, the report names.
 func sentence(e progress.Event) string {
 	switch e := e.(type) {
-	case progress.Failed:
-		return fmt.Sprintf("%s %s: %s", e.State, mail.Printable(e.Ref.String()), mail.Printable(e.Reason))
 	case progress.Waiting:
 		return fmt.Sprintf("%s: waiting %s: %s", e.Half, e.For.Round(time.Second), mail.Printable(e.Why))
 	case progress.Note:
@@ -204,9 +221,32 @@ func (w *watcher) tellJSON(e progress.Event) {
 
 // writeJSON writes v on one line; what is not UTF-8 in it is replaced, so that the line is valid.
 func writeJSON(out io.Writer, v any) error {
-	enc := json.NewEncoder(out)
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := out.Write(escapeUnseen(line.Bytes()))
+	return err
+}
+
+// escapeUnseen escapes what encoding/json leaves as it is, and a terminal may obey or not show: DEL, C1, and text
+// that runs the other way. Such characters stand within strings only.
+func escapeUnseen(line []byte) []byte {
+	var b []byte
+	for _, r := range string(line) {
+		switch {
+		case r < 0x7f || unicode.IsPrint(r):
+			b = utf8.AppendRune(b, r)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, hi, lo)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		}
+	}
+	return b
 }
 
 // A bar is the one line on the terminal that moves: octets, with messages, rate and time left.
