@@ -17,24 +17,31 @@ func (a *Archive) Account() (mail.Account, bool) {
 	return a.current, a.current != mail.Account{}
 }
 
-// Bind says which account the mail to be archived comes from. The first is written down; another one is refused
-// with ErrOtherAccount afterwards, unless same says that it is the same account under another name, after a move
-// to another host. Messages keep the keys of the first, so that Has still knows them.
+// Bind says which account the mail to be archived comes from. The first is written down; once there is mail of it,
+// another one is refused with ErrOtherAccount, unless same says that it is the same account under another name,
+// after a move to another host. Messages keep the keys of the first, so that Has still knows them.
 func (a *Archive) Bind(account mail.Account, same bool) error {
 	a.commits.Lock()
 	defer a.commits.Unlock()
 	original, current := a.original, a.current
 	switch {
-	case original == mail.Account{}:
-		original, current = account, account
 	case account == current:
 		return nil
+	case original == mail.Account{}, a.empty(): // a host misspelt in the first run must not hold the directory for ever
+		original, current = account, account
 	case account == original || same && account.Protocol == original.Protocol:
 		current = account
 	default:
 		return fmt.Errorf("%w: %s, not %s", ErrOtherAccount, current, account)
 	}
 	return a.bind(original, current)
+}
+
+// empty reports whether there is no message that is known by a key of the account's.
+func (a *Archive) empty() bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return len(a.keys)+len(a.unsound)+len(a.underway) == 0
 }
 
 // bind writes the account into folders.json first: the ledger can be made again from it.

@@ -1,7 +1,7 @@
 package archive
 
 import (
-	"errors"
+	"cmp"
 	"io/fs"
 	"slices"
 	"sync"
@@ -63,7 +63,7 @@ func (b *Batch) sync() error {
 		})
 	}
 	group.Wait()
-	return errors.Join(errs...)
+	return cmp.Or(errs...) // one disk, one reason
 }
 
 func (b *Batch) syncOne(d *delivery) error {
