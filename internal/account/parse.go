@@ -65,9 +65,8 @@ func (a *Account) parseAuthority(s string) (err error) {
 	}
 	user, host := s[:at], strings.TrimSuffix(s[at+1:], "/")
 	if strings.Contains(user, ":") {
-		return wrong("leave out the colon and all up to the @ before the host, and put the password into a file, a command, "+
-			"the environment, or type it when asked; change it if others may have seen it (a colon in the user's name is written %3A)",
-			"a password does not belong in the account")
+		return wrong("leave out the colon and what follows it up to the @; change the password if others may have seen it "+
+			"(a colon in the user's name is written %3A)", "a password does not belong in the account")
 	}
 	if strings.Contains(user, "/") {
 		return wrong("write %2F for a / in the user's name", "the user's name holds a /")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"runtime"
@@ -101,8 +102,12 @@ func readSecret(name string) (string, error) {
 		return "", wrong("", "the password file %s is not a regular file", name)
 	}
 	f, err := os.Open(name)
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
 	if err != nil {
-		return "", wrong("", "the password file: %w", err)
+		return "", wrong("", "the password file %s: %w", name, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
