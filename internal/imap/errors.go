@@ -148,7 +148,10 @@ func at(err error, op, mailbox string) error {
 	if !errors.As(err, &known) {
 		return &mail.Error{Op: op, Mailbox: mail.Printable(mailbox), Scope: mail.ScopeSession, Err: err}
 	}
+	if known.Op != "" {
+		return err
+	}
 	e := *known
-	e.Op, e.Mailbox = cmp.Or(e.Op, op), cmp.Or(e.Mailbox, mail.Printable(mailbox))
+	e.Op, e.Mailbox = op, mail.Printable(mailbox)
 	return &e
 }

@@ -39,7 +39,7 @@ func saying(lines ...string) func(*talk, string) {
 func TestLogin(t *testing.T) {
 	for name, test := range map[string]struct {
 		script *script
-		want   string // of Mailboxes, twice: the second time no login may be tried that was refused
+		want   string // of Mailboxes, twice
 		logins int
 	}{
 		"accepted":                   {&script{}, "ok", 1},
@@ -70,13 +70,18 @@ func TestLogin(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := test.script.client(t)
-			for range 2 {
+			for range 2 { // the second time no login may be tried that was refused
 				_, err := c.Mailboxes(t.Context())
 				if got := describe(err); got != test.want {
 					t.Errorf("Mailboxes: %s\nwant %s", got, test.want)
 				}
 				if err != nil && strings.Contains(err.Error(), canary) {
 					t.Errorf("the error %v holds the password", err)
+				}
+			}
+			if c.refused != nil {
+				if _, err := c.Select(t.Context(), mail.Inbox); describe(err) != test.want {
+					t.Errorf("Select: %s\nwant %s", describe(err), test.want)
 				}
 			}
 			logins := 0
