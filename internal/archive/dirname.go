@@ -46,9 +46,9 @@ func plainDir(mb mail.Mailbox) (string, bool) {
 func plainLevel(level string) (string, bool) {
 	text, err := level, error(nil)
 	if isASCII(level) {
-		text, err = decodeUTF7(level)
+		text, err = mail.DecodeUTF7(level)
 	} else {
-		level = encodeUTF7(text)
+		level = mail.EncodeUTF7(text)
 	}
 	if err != nil || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return "", false

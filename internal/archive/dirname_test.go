@@ -122,24 +122,6 @@ func FuzzFolders(f *testing.F) {
 	})
 }
 
-func FuzzUTF7(f *testing.F) {
-	for _, s := range []string{"", "&", "Entwürfe", "日本語 & x", "😀", "a&-b"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if utf8.ValidString(s) && !strings.ContainsRune(s, utf8.RuneError) {
-			if back, err := decodeUTF7(encodeUTF7(s)); err != nil || back != s {
-				t.Errorf("%q came back as %q, %v", s, back, err)
-			}
-		}
-		if text, err := decodeUTF7(s); err == nil && isASCII(s) && !strings.Contains(s, "-&") {
-			if again, err := decodeUTF7(encodeUTF7(text)); err != nil || again != text {
-				t.Errorf("%q is %q, and that %q, %v", s, text, again, err)
-			}
-		}
-	})
-}
-
 func FuzzParseName(f *testing.F) {
 	n := fileName{received: 1, key: key{1}, nth: 2, stored: 3, octets: 4, info: ":2,S"}
 	f.Add(n.String())

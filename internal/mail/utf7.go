@@ -1,4 +1,4 @@
-package archive
+package mail
 
 import (
 	"encoding/base64"
@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// Modified UTF-7 (RFC 3501 §5.1.3) is what Maildir++ has in its directory names, as IMAP has in its mailbox names.
+// Modified UTF-7 (RFC 3501 §5.1.3) is what IMAP has in its mailbox names, and Maildir++ in its directory names.
 var base64utf7 = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,").WithPadding(base64.NoPadding)
 
 var errUTF7 = errors.New("not modified UTF-7")
 
-// encodeUTF7 returns s, which is UTF-8, in modified UTF-7.
-func encodeUTF7(s string) string {
+// EncodeUTF7 returns s, which is UTF-8, in modified UTF-7.
+func EncodeUTF7(s string) string {
 	var b strings.Builder
 	for len(s) > 0 {
 		plain := strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
@@ -43,8 +43,8 @@ func encodeRun(s string) string {
 	return base64utf7.EncodeToString(be)
 }
 
-// decodeUTF7 returns the UTF-8 of s, which holds ASCII only.
-func decodeUTF7(s string) (string, error) {
+// DecodeUTF7 returns the UTF-8 of s, which holds ASCII only. What no sound encoder has written is an error.
+func DecodeUTF7(s string) (string, error) {
 	var b strings.Builder
 	for {
 		plain, rest, found := strings.Cut(s, "&")
@@ -82,4 +82,24 @@ func decodeRun(run string) (string, error) {
 		return "", errUTF7
 	}
 	return text, nil
+}
+
+// NameText returns a mailbox name as people read it. On the wire it should be modified UTF-7; what cannot be that is
+// UTF-8 (RFC 6855), else Latin-1, which old programs have written. It is not for terminals: see Printable.
+func NameText(name string) string {
+	ascii := !strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf })
+	switch {
+	case ascii:
+		if text, err := DecodeUTF7(name); err == nil {
+			return text
+		}
+		return name
+	case utf8.ValidString(name):
+		return name
+	}
+	latin := make([]rune, len(name))
+	for i := range len(name) {
+		latin[i] = rune(name[i])
+	}
+	return string(latin)
 }
