@@ -233,7 +233,7 @@ func aboutSyntax(no *imap.Error) bool {
 // lost deals with a message that will not be answered any more.
 func (a *appending) lost(f flight, err error) {
 	err = a.explain(err)
-	a.gone = cmp.Or(a.gone, err)
+	a.gone = err // what reading ran into tells more than what sending did
 	if !f.letter.started {
 		a.again = append(a.again, f.attempt)
 		return

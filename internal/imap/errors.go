@@ -38,9 +38,6 @@ func (s *session) explain(err error) error {
 	case errors.As(err, &no):
 		return s.ended(err)
 	}
-	if errors.Is(err, context.Canceled) {
-		return s.ended(err)
-	}
 	return s.ended(wireError("the server sends what is no IMAP: " + mail.Printable(err.Error())))
 }
 
@@ -59,9 +56,8 @@ func (s *session) ended(cause error) error {
 	}
 	if bye := s.guard.known().bye; bye != nil && e.Cause == mail.CauseNetwork {
 		e.Err = fmt.Errorf("the server ended the session: %s", bye.said())
-		e.Later = afterBusy
 		if limit := limitOf(bye.code, bye.text); limit != nil {
-			e.Cause, e.Later = limit.Cause, limit.Later
+			e.Cause, e.Later, e.Hint = limit.Cause, limit.Later, limit.Hint
 		}
 	}
 	return e
@@ -72,7 +68,7 @@ func (s *session) ended(cause error) error {
 func refusal(no *imap.Error) *mail.Error {
 	e := &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseRefused, Err: answer(no)}
 	if limit := limitOf(string(no.Code), no.Text); limit != nil {
-		e.Scope, e.Cause, e.Later = limit.Scope, limit.Cause, limit.Later
+		e.Scope, e.Cause, e.Later, e.Hint = limit.Scope, limit.Cause, limit.Later, limit.Hint
 	}
 	return e
 }
@@ -89,9 +85,9 @@ func limitOf(code, text string) *mail.Error {
 	switch {
 	case code == "OVERQUOTA", strings.Contains(words, "over quota"), strings.Contains(words, "quota exceeded"),
 		strings.Contains(words, "mailbox is full"), strings.Contains(words, "mailbox full"):
-		return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseQuota}
+		return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseQuota, Hint: "make room in the account, or have its quota raised, and run again"}
 	case strings.Contains(words, "bandwidth limit"): // Gmail, for up to a day
-		return &mail.Error{Scope: mail.ScopeAccount, Cause: mail.CauseQuota, Later: time.Hour}
+		return &mail.Error{Scope: mail.ScopeAccount, Cause: mail.CauseQuota, Later: time.Hour, Hint: "run again tomorrow: the provider allows so much a day"}
 	case code == "UNAVAILABLE", code == "INUSE", code == "SERVERBUG", code == "THROTTLED", isBusy(words):
 		return &mail.Error{Scope: mail.ScopeSession, Cause: mail.CauseNetwork, Later: cmp.Or(pauseIn(words), afterBusy)}
 	}
@@ -133,7 +129,8 @@ func (s *session) refusedLogin(err error, server dial.Server) error {
 		limit = &mail.Error{Scope: mail.ScopeSession, Cause: mail.CauseNetwork, Later: afterBusy}
 	}
 	if limit != nil {
-		return &mail.Error{Op: "log in", Scope: limit.Scope, Cause: limit.Cause, Later: limit.Later, Err: answer(no)}
+		limit.Op, limit.Err = "log in", answer(no)
+		return limit
 	}
 	return &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseLogin,
 		Hint: loginHint(server.Host, no.Text), Err: fmt.Errorf("%s refused the login: %w", server.Host, answer(no))}
