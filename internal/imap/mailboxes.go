@@ -1,8 +1,10 @@
 package imap
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -19,6 +21,9 @@ var uses = map[imap.MailboxAttr]mail.Role{
 	imap.MailboxAttrSent:      mail.RoleSent,
 	imap.MailboxAttrTrash:     mail.RoleTrash,
 }
+
+// oldUses are what servers with XLIST, which came before RFC 6154, call three of them, in lower case.
+var oldUses = map[string]mail.Role{`\allmail`: mail.RoleAll, `\spam`: mail.RoleJunk, `\starred`: mail.RoleFlagged}
 
 // Mailboxes lists the mailboxes that can be selected, in the server's order, with their roles where it tells them.
 func (c *Client) Mailboxes(ctx context.Context) (list []mail.Mailbox, err error) {
@@ -74,7 +79,7 @@ func mailboxOf(data *imap.ListData) mail.Mailbox {
 		return mb
 	}
 	for _, attr := range data.Attrs {
-		if role := uses[attr]; role != mail.RoleNone {
+		if role := cmp.Or(uses[attr], oldUses[strings.ToLower(string(attr))]); role != mail.RoleNone {
 			mb.Role = role
 		}
 	}

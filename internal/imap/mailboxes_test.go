@@ -20,7 +20,7 @@ func TestMailboxes(t *testing.T) {
 			`* LIST (\HasNoChildren) "/" "inbox"`, `* LIST (\HasNoChildren) "/" INBOX`,
 			`* LIST (\HasChildren \Noselect) "/" "[Gmail]"`, `* LIST (\All \HasNoChildren) "/" "[Gmail]/All Mail"`,
 			`* LIST (\HasNoChildren \sent) "/" "[Gmail]/Sent Mail"`, `* LIST (\NonExistent) "/" gone`,
-			`* LIST (\Junk) "." INBOX.Spam`, `* LIST () NIL "Entw&APw-rfe"`, `* LIST () "/" "Entwürfe"`, `* LIST () "/" "R & D"`,
+			`* LIST (\Junk) "." INBOX.Spam`, `* LIST (\AllMail) "/" all`, `* LIST (\Marked \spam) "/" bulk`, `* LIST () NIL "Entw&APw-rfe"`, `* LIST () "/" "Entwürfe"`, `* LIST () "/" "R & D"`,
 			"* LIST () \"\\\\\" \"Lat\xefn\"", `* LIST () "/" "a\"b\\c"`, `* LIST () "/" Trash*`, "* LIST () \"/\" {3}\r\nlit", "TAG OK done"))(s, cmd)
 	}}
 	c := s.client(t)
@@ -31,6 +31,7 @@ func TestMailboxes(t *testing.T) {
 	want := []mail.Mailbox{
 		{Name: mail.Inbox, Delim: '/', Role: mail.RoleInbox}, {Name: "[Gmail]/All Mail", Delim: '/', Role: mail.RoleAll},
 		{Name: "[Gmail]/Sent Mail", Delim: '/', Role: mail.RoleSent}, {Name: "INBOX.Spam", Delim: '.', Role: mail.RoleJunk},
+		{Name: "all", Delim: '/', Role: mail.RoleAll}, {Name: "bulk", Delim: '/', Role: mail.RoleJunk},
 		{Name: "Entw&APw-rfe"}, {Name: "Entwürfe", Delim: '/'}, {Name: "R & D", Delim: '/'}, {Name: "Lat\xefn", Delim: '\\'},
 		{Name: `a"b\c`, Delim: '/'}, {Name: "Trash*", Delim: '/'}, {Name: "lit", Delim: '/'},
 	}

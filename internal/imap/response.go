@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"encoding/hex"
 	"errors"
 	"strconv"
 	"strings"
@@ -87,6 +88,8 @@ func (g *guard) data(word string) error {
 		return g.quota()
 	case "QUOTAROOT":
 		return g.quotaRoot()
+	case "NAMESPACE":
+		return g.namespace()
 	}
 	if n, ok := (token{text: word}).number(); ok {
 		return g.numbered(n)
@@ -139,11 +142,7 @@ func (g *guard) listed(word string) error {
 		g.note("lists folders whose names cannot be said")
 		return nil
 	}
-	sep := "NIL"
-	if r := []rune(delim.text); !delim.isNil() && len(r) == 1 && r[0] < 0x80 {
-		sep = quote(delim.text)
-	}
-	g.emit("* LIST ", flagList(attrs.list), " ", sep, " ", quote(alias(name)), "\r\n")
+	g.emit("* LIST ", flagList(attrs.list), " ", separator(delim), " ", quote(alias(name)), "\r\n")
 	return nil
 }
 
@@ -245,6 +244,32 @@ func (g *guard) quotaRoot() error {
 		}
 		roots += " " + quote(root.text)
 	}
+}
+
+// namespace reads a NAMESPACE response (RFC 2342 §5), of which only the first of the owner's namespaces is needed.
+func (g *guard) namespace() error {
+	personal, err := g.lex.value(0)
+	if err != nil {
+		return err
+	}
+	if err := g.lex.skip(); err != nil {
+		return err
+	}
+	if len(personal.list) == 0 || len(personal.list[0].list) < 2 || checkName("x"+personal.list[0].list[0].text) != nil {
+		g.emit("* NAMESPACE NIL NIL NIL\r\n")
+		return nil
+	}
+	first := personal.list[0].list
+	g.emit("* NAMESPACE ((", quote(aliasPrefix+hex.EncodeToString([]byte(first[0].text))), " ", separator(first[1]), ")) NIL NIL\r\n")
+	return nil
+}
+
+// separator writes a delimiter so that go-imap can read it; what cannot be one is none.
+func separator(delim token) string {
+	if r := []rune(delim.text); !delim.isNil() && len(r) == 1 && r[0] < 0x80 {
+		return quote(delim.text)
+	}
+	return "NIL"
 }
 
 func (g *guard) learn(what func(*facts)) {
