@@ -122,7 +122,7 @@ func splitHost(s string) (host, port string, err error) {
 		host, port = s[:colon], s[colon:]
 	}
 	if strings.Count(port, ":") > 1 {
-		return "", "", noHost(s)
+		return "", "", noHost("what stands behind the @")
 	}
 	return host, port, checkHost(host)
 }
@@ -134,7 +134,7 @@ func noHost(s string) error {
 func parsePort(s string) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || n == 0 {
-		return 0, wrong("", "%q is no port: a port is a number from 1 to 65535", mail.Printable(s))
+		return 0, wrong("", "what stands behind the host is no port: a port is a number from 1 to 65535") // but perhaps a password
 	}
 	return int(n), nil
 }
