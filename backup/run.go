@@ -34,15 +34,26 @@ func (j Job) Run(ctx context.Context) (Report, error) {
 	if err != nil {
 		return r.report, err
 	}
+	return r.report, r.each(boxes, func(mb mail.Mailbox) error { return r.mailbox(ctx, mb) })
+}
+
+// each does it for one mailbox after the other. One that cannot be had does not keep the others from being had. Those
+// that were gone through to the end are noted in the ledger.
+func (r *run) each(boxes []mail.Mailbox, do func(mail.Mailbox) error) error {
+	var first error
+	var ran []string
 	for _, mb := range boxes {
-		if e := r.mailbox(ctx, mb); e != nil {
-			err = cmp.Or(err, e)
-			if !mailboxOnly(e) {
-				break
-			}
+		err := do(mb)
+		if err == nil {
+			ran = append(ran, mb.Name)
+			continue
+		}
+		first = cmp.Or(first, err)
+		if !mailboxOnly(err) {
+			break
 		}
 	}
-	return r.report, err
+	return cmp.Or(first, r.Archive.Ran(ran...))
 }
 
 // mailboxOnly reports whether the other mailboxes can still be had.
@@ -120,6 +131,11 @@ func (r *run) pass(ctx context.Context, mb mail.Mailbox) (todo int, err error) {
 	items, err := r.Source.List(ctx, mb.Name)
 	if err != nil {
 		return 0, err
+	}
+	if s, ok := r.Source.(Noted); ok {
+		for _, text := range s.Notes() {
+			r.note(text)
+		}
 	}
 	fresh := r.tally.list(items, r.Archive.Has)
 	r.Watch.Tell(progress.Listed{Half: progress.Source, Mailbox: mb.Name, Messages: len(fresh), Octets: octets(fresh)})

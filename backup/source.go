@@ -61,3 +61,9 @@ type Headed interface {
 	// does with the whole message.
 	Heads(ctx context.Context, items []mail.Item, fn func(mail.Item, io.Reader) error) error
 }
+
+// A Noted source has something to say of its server, once.
+type Noted interface {
+	Source
+	Notes() []string
+}

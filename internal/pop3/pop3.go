@@ -27,6 +27,8 @@ type Source struct {
 
 	session *session // nil: not connected
 	delayed bool     // the server announced a LOGIN-DELAY
+	notes   []string // not asked for yet
+	noted   bool     // that the keys are not UIDLs
 }
 
 // New returns a Source; nothing is connected yet.
@@ -60,7 +62,18 @@ func (s *Source) list(ctx context.Context) (items []mail.Item, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.session.degraded && !s.noted {
+		s.noted = true
+		s.notes = append(s.notes, "the server has no UIDL for each message; they are told apart by their headers and sizes, which takes a TOP of each at every run")
+	}
 	return items, nil
+}
+
+// Notes returns what a person may want to know of the server, once.
+func (s *Source) Notes() []string {
+	notes := s.notes
+	s.notes = nil
+	return notes
 }
 
 // Fetch reads messages with RETR, which some servers mark as read; see backup.Source. A message that is not in
