@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/mailhaul/mailhaul/backup"
 	"github.com/mailhaul/mailhaul/internal/account"
 	"github.com/mailhaul/mailhaul/internal/imap"
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -84,20 +83,14 @@ func (t *terminal) login(ctx context.Context, p *party) (mail.Login, error) {
 	return mail.Login{User: p.account.User, Password: get}, nil
 }
 
-// A source is an account opened for reading.
-type source struct {
-	backup.Source
-	Close func() error
-}
-
-// openSource makes the source; it connects when it is first used.
-func (t *terminal) openSource(ctx context.Context, p *party) (*source, error) {
+// openSource makes the source; it connects when it is first used. It is the adapter itself: what else than a
+// backup.Source it can do, backup asks it.
+func (t *terminal) openSource(ctx context.Context, p *party) (*pop3.Source, error) {
 	login, err := t.login(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	s := pop3.New(p.account.Server(), login)
-	return &source{Source: s, Close: s.Close}, nil
+	return pop3.New(p.account.Server(), login), nil
 }
 
 // A destination is an account opened for writing.

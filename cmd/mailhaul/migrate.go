@@ -92,7 +92,7 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 // fetching never waits for the bringing.
 type pipeline struct {
 	archive   *archive.Archive
-	src       *source
+	src       backup.Source
 	dst       *destination
 	watch     progress.Watch
 	interrupt *interrupt
