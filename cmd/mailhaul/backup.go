@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,7 +75,7 @@ func runBackup(ctx context.Context, t *terminal, i *interrupt, o backupOptions, 
 func (o *backupOptions) openArchive(t *terminal, dir string) (*archive.Archive, error) {
 	a, err := archive.Open(dir, archive.Options{Create: true})
 	if err != nil {
-		return nil, err
+		return nil, in(dir, err)
 	}
 	t.notes(a)
 	if err := a.Bind(o.source.account.Key(), o.sameAccount); err != nil {
@@ -81,6 +83,14 @@ func (o *backupOptions) openArchive(t *terminal, dir string) (*archive.Archive, 
 		return nil, err
 	}
 	return a, nil
+}
+
+// in tells which directory an error is about that is about the whole of it.
+func in(dir string, err error) error {
+	if errors.Is(err, archive.ErrNone) || errors.Is(err, archive.ErrLedger) {
+		return fmt.Errorf("%w: %s", err, dir)
+	}
+	return err
 }
 
 // notes says what the archive has to say of its opening.

@@ -54,7 +54,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	}
 	a, err := archive.Open(dir, archive.Options{})
 	if err != nil {
-		return err
+		return in(dir, err)
 	}
 	defer a.Close()
 	t.notes(a)

@@ -42,7 +42,7 @@ type folderStatus struct {
 func runStatus(t *terminal, dir string) error {
 	a, err := archive.View(dir)
 	if err != nil {
-		return err
+		return in(dir, err)
 	}
 	defer a.Close()
 	t.notes(a)
