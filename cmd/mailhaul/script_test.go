@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/postoffice"
+	"github.com/mailhaul/mailhaul/internal/postoffice/trial"
+)
+
+// TestMain makes this test binary the program, where it is called mailhaul: scripts run it as a process.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"mailhaul": main})
+}
+
+// TestScripts runs testdata/script/*.txtar. Each guards one promise, which its first line names. Besides what
+// testscript knows, scripts have the commands of townCommands, and these variables:
+//
+//	POP3, IMAP         the URLs of an account full of mail, and of an empty one
+//	PASSWORD           of both; MAILHAUL_PASSWORD has it too
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("..", "..", "testdata", "script"),
+		Setup:               settle,
+		Cmds:                townCommands,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+const (
+	townUser = "me@town.example"
+	// canary is the password of every account. It is to be found nowhere but in files named *.secret.
+	canary = "CANARY-7f3a"
+	// slip is what scripts write where a password does not belong. It is not to be repeated either.
+	slip = "SLIP-9b1c"
+)
+
+// A town is what one script has: an account to fetch from, one to bring to, and their servers.
+type town struct {
+	from, to *postoffice.Account
+	servers  map[string]*postoffice.Server // pop3 and imap
+	ca       *postoffice.CA
+	work     string // the script's directory
+
+	heard   map[string]int // how many commands each server had heard when the last run began
+	holding *hold
+	run     *started
+
+	mu   sync.Mutex
+	argv string // a command line that shows a password; "" if none was seen
+}
+
+type townKey struct{}
+
+// settle makes the town of a script.
+func settle(env *testscript.Env) error {
+	here, there := postoffice.New(), postoffice.New()
+	w := &town{
+		from: here.Account(townUser, canary), to: there.Account(townUser, canary),
+		ca: postoffice.NewCA(), work: env.WorkDir, heard: map[string]int{},
+	}
+	w.servers = map[string]*postoffice.Server{"pop3": here.POP3(w.trouble()), "imap": there.IMAP(w.trouble())}
+	for _, m := range trial.Mail() {
+		w.from.Deliver(mail.Inbox, postoffice.Message{Octets: m})
+	}
+	env.Values[townKey{}] = w
+	env.Defer(func() { w.leave(env.T()) })
+	if err := os.WriteFile(filepath.Join(w.work, "ca.pem"), w.ca.PEM(), 0o600); err != nil {
+		return err
+	}
+	for _, name := range []string{"pop3", "imap"} {
+		url, err := w.listen(name, "sound")
+		if err != nil {
+			return err
+		}
+		env.Setenv(strings.ToUpper(name), url)
+	}
+	env.Setenv("PASSWORD", canary)
+	env.Setenv("MAILHAUL_PASSWORD", canary)
+	return nil
+}
+
+// listen has a server listen on one more port, with a certificate of that kind, and returns the URL.
+func (w *town) listen(name, certificate string) (string, error) {
+	scheme, query := name+"s", "?ca="+url.PathEscape(filepath.Join(w.work, "ca.pem"))
+	config := w.ca.Server("127.0.0.1", "localhost")
+	switch certificate {
+	case "expired":
+		config = w.ca.Expired("127.0.0.1", "localhost")
+	case "other-name":
+		config = w.ca.Server("mail.other.example")
+	case "stranger":
+		config = postoffice.NewCA().Server("127.0.0.1", "localhost")
+	case "none":
+		config = nil
+	case "plain":
+		config, scheme, query = nil, name, "?tls=none"
+	}
+	addr, err := w.servers[name].Listen(config)
+	return scheme + "://" + townUser + "@" + addr + query, err
+}
+
+// trouble is a Trouble that makes none, and watches over the password.
+func (w *town) trouble() postoffice.Trouble {
+	return postoffice.Trouble{OnCommand: func(_ int, command string) {
+		if strings.HasPrefix(command, "PASS ") || strings.HasPrefix(command, "LOGIN ") {
+			w.lookAtArgv()
+		}
+	}}
+}
+
+// lookAtArgv looks at what everybody can see of the processes that run now.
+func (w *town) lookAtArgv() {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	seen := runtime.GOOS != "linux"
+	found := ""
+	for _, file := range files {
+		line, err := os.ReadFile(file)
+		name, _, _ := bytes.Cut(line, []byte{0})
+		if err != nil || filepath.Base(string(name)) != "mailhaul" {
+			continue
+		}
+		seen = true
+		if bytes.Contains(line, []byte(canary)) {
+			found = string(line)
+		}
+	}
+	if !seen {
+		found = "no mailhaul is running, so that nothing can be said of its arguments"
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if found != "" {
+		w.argv = found
+	}
+}
+
+// leave closes the town and looks for passwords that were left behind in it.
+func (w *town) leave(t testscript.T) {
+	w.release()
+	for _, srv := range w.servers {
+		srv.Close()
+	}
+	if w.argv != "" {
+		t.Fatal("the command line: " + w.argv)
+	}
+	err := filepath.WalkDir(w.work, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || strings.HasSuffix(path, ".secret") {
+			return err
+		}
+		octets, err := os.ReadFile(path)
+		for _, secret := range []string{canary, slip} {
+			if bytes.Contains(octets, []byte(secret)) {
+				t.Fatal("a password stands in " + path)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
