@@ -64,9 +64,14 @@ func (s *Server) config(version string, o Options) []byte {
 	if !strings.HasPrefix(version, "2.3.") {
 		text, reuse = config24+common, "restart_request_count = unlimited"
 	}
+	separator := "/"
+	if o.Prefix != "" {
+		separator = o.Prefix[len(o.Prefix)-1:]
+	}
 	var b bytes.Buffer
 	err := template.Must(template.New("dovecot.conf").Parse(text)).Execute(&b, map[string]any{
 		"Dir": s.dir, "Host": Host, "Password": Password, "Greeting": s.greeting(), "Owner": s.owner, "Quota": o.Quota,
+		"Prefix": o.Prefix, "Separator": separator,
 		"POP3": s.POP3, "POP3S": s.POP3S, "IMAP": s.IMAP, "IMAPS": s.IMAPS,
 		"Reuse": reuse,
 	})
@@ -96,7 +101,8 @@ auth_failure_delay = 0
 ssl = yes
 namespace inbox {
   inbox = yes
-  separator = /
+  prefix = {{.Prefix}}
+  separator = {{.Separator}}
   mailbox Archive {
     special_use = \Archive
   }

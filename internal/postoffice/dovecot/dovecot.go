@@ -30,6 +30,9 @@ type Options struct {
 	// Quota, if not 0, is how many octets each user's mail may have in all; what does not fit is refused with
 	// OVERQUOTA (RFC 9208 §4.3.1).
 	Quota int64
+	// Prefix is what the names of all mailboxes but INBOX begin with, and its last character separates levels, as
+	// "INBOX." has it at many providers. "" is no prefix, and "/".
+	Prefix string
 }
 
 // A Server is a running Dovecot. It may be used by several tests at once, each with users of its own.
