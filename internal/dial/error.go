@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	afterCut     = 5 * time.Second  // a line that was up may be up again soon
-	afterFailure = 30 * time.Second // a server that cannot be reached needs longer
+	afterCut     = time.Second     // a line that was up may be up again soon
+	afterFailure = 5 * time.Second // a server that cannot be reached needs longer
 )
 
 // connectError makes one plain sentence of why there is no connection.

@@ -63,12 +63,10 @@ func (p *Policy) pause(err error) (pause time.Duration, worth bool) {
 	if p.failures >= limit || e.Later > patience {
 		return 0, false
 	}
-	if e.Later > 0 {
-		return e.Later, true
-	}
-	// 1, 4, 16 s, and a little that differs between programs that lost the same server at the same moment.
-	step := time.Second << (2 * (p.failures - 1))
-	return step + rand.N(step/4), true
+	// Each time four times as long as before, and a little that differs between programs that lost the same server
+	// at the same moment.
+	step := max(e.Later, time.Second) << (2 * (p.failures - 1))
+	return min(step, patience) + rand.N(time.Second/4), true
 }
 
 // Sleep waits for d. It returns ErrStopped when Stop is closed first, and the reason why ctx ended when that comes first.
