@@ -109,7 +109,7 @@ func (s *Summer) afterCRs(p []byte) []byte {
 		s.lineEnd(s.crs)
 		p = p[1:]
 	} else {
-		s.put(bytes.Repeat([]byte{'\r'}, s.crs))
+		s.putCRs(s.crs)
 	}
 	s.crs = 0
 	return p
@@ -150,10 +150,21 @@ func (s *Summer) lineEnd(crs int) {
 		s.level = clone(s.canon)
 	}
 	s.level.Write(crlf)
-	s.canon.Write(bytes.Repeat([]byte{'\r'}, crs))
+	for n := crs; n > 0; n -= len(manyCRs) {
+		s.canon.Write(manyCRs[:min(n, len(manyCRs))])
+	}
 	s.canon.Write(crlf[1:])
 	s.octets += int64(crs) + 1
 	s.open = false
+}
+
+// manyCRs is what longer runs are made of: somebody may send a message of nothing else.
+var manyCRs = bytes.Repeat([]byte{'\r'}, 4<<10)
+
+func (s *Summer) putCRs(n int) {
+	for ; n > 0; n -= len(manyCRs) {
+		s.put(manyCRs[:min(n, len(manyCRs))])
+	}
 }
 
 func (s *Summer) put(p []byte) {
@@ -204,7 +215,7 @@ func (s *Summer) digests() (digest, match Digest) {
 	}
 	level.Sum(match[:0])
 	if s.crs > 0 {
-		s.put(bytes.Repeat([]byte{'\r'}, s.crs))
+		s.putCRs(s.crs)
 		s.crs = 0
 	}
 	s.canon.Sum(digest[:0])

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
 )
+
+var manyMore = strings.Repeat("\r", 2*len(manyCRs)+1)
 
 // slowCanonical and slowLevelled are the definitions of the package comment, octet by octet.
 func slowCanonical(msg []byte) []byte {
@@ -46,6 +49,7 @@ var oddMessages = []string{
 	"A: b\r\n\r\nbody\r\n", "A: b\n\nbody\n", "A: b\n\nbody", "A: b\r\n\r\nbare\nlf\r\n", "A: b\r\r\n\r\r\nrun\r\r\r\n",
 	"A: b\r\n\r\nx\r\r\ny\r\r\r\nz\r", "A: b\x00c\r\n\r\n\x00\r\n", "A: b\r\n\r\n\x00\r\r\n\x00\r", "\r\nbody with no header\r\n", "A: b\r\n",
 	strings.Repeat("x", 70_000) + "\n" + strings.Repeat("\r", 5) + "\nend",
+	manyMore + "\n", manyMore + "a", manyMore + "\na" + manyMore,
 }
 
 func checkSum(t *testing.T, msg []byte, chunk func(io.Reader) io.Reader) {
@@ -76,6 +80,27 @@ func TestSum(t *testing.T) {
 	for _, msg := range oddMessages {
 		for _, chunk := range []func(io.Reader) io.Reader{whole, iotest.OneByteReader, iotest.HalfReader, iotest.DataErrReader} {
 			checkSum(t, []byte(msg), chunk)
+		}
+	}
+}
+
+// TestNothingButCRs: a message of them, however long, must not be held in memory.
+func TestNothingButCRs(t *testing.T) {
+	for _, end := range []string{"", "\n", "x"} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		s := NewPartSummer()
+		s.Write([]byte("A: b\r\n\r\n"))
+		for range 32 << 20 / len(manyCRs) {
+			s.Write(manyCRs)
+		}
+		s.Write([]byte(end))
+		if sum := s.Sum(); sum.Octets < 32<<20 {
+			t.Errorf("%d octets", sum.Octets)
+		}
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+			t.Errorf("32 MiB of CRs and %q took %d octets of memory", end, took)
 		}
 	}
 }
