@@ -52,6 +52,10 @@ func (e *DiskError) Error() string {
 		err = path.Err
 	} else if errors.As(err, &link) {
 		err = link.Err
+	} else if code := ledgerCode(err); e.Full && code != 0 { // SQLite has several words for it, with numbers
+		err = syscall.ENOSPC
+	} else if code == sqlite3.SQLITE_IOERR {
+		err = syscall.EIO
 	}
 	return e.Op + " " + e.Path + ": " + err.Error()
 }
@@ -86,7 +90,7 @@ func hint(err error) string {
 	case errors.Is(err, syscall.EMFILE):
 		return "too many files are open: raise the limit (ulimit -n)"
 	case errors.Is(err, syscall.EIO) || code == sqlite3.SQLITE_IOERR:
-		return "the disk reports errors, or a quota is used up: look into the system's log before going on"
+		return "the disk is full, or reports errors: make space, or look into the system's log, and run again"
 	case isDamage(err):
 		return "run again: a damaged ledger is made again from the messages"
 	}
