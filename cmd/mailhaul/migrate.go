@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -127,9 +128,18 @@ func (p pipeline) run(ctx context.Context, rep *report) error {
 	if errors.Is(pullErr, retry.ErrStopped) && !p.interrupt.asked() {
 		pullErr = nil
 	}
-	countErr := push.Recount(&brought)
+	err := push.Recount(&brought)
 	rep.addDestination(brought)
-	return errors.Join(pullErr, pushErr, countErr)
+	return cmp.Or(bothErrors(pullErr, pushErr), err)
+}
+
+// bothErrors joins why the halves ended. A disk that is full stops both; one word of it is enough.
+func bothErrors(pull, push error) error {
+	var disk *archive.DiskError
+	if errors.As(pull, &disk) && errors.As(push, &disk) {
+		return pull
+	}
+	return errors.Join(pull, push)
 }
 
 // A stopper is a channel that is closed once.
