@@ -57,7 +57,7 @@ func (r *run) push(ctx context.Context, mb mail.Mailbox) error {
 
 // batch returns the next entries to bring.
 func (b *box) batch(mailbox string) ([]archive.Entry, error) {
-	pending, err := b.run.Archive.Pending(b.run.Account, mailbox, b.after, batchMessages)
+	pending, err := b.run.Archive.Pending(b.run.Account, b.run.wanted(), mailbox, b.after, batchMessages)
 	if err != nil {
 		return nil, err
 	}

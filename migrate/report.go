@@ -64,13 +64,10 @@ func (r *run) report(before map[archive.State]int) (Report, error) {
 		Present:  after[archive.Present] - before[archive.Present],
 		Merged:   after[archive.Merged] - before[archive.Merged],
 		Refused:  after[archive.Refused],
-		Failed:   after[archive.Pending] + after[archive.Intended],
 		Octets:   r.octets,
 		Findings: r.findings,
 	}
-	for _, n := range after {
-		rep.Archived += n
-	}
+	r.countUndone(&rep, after)
 	rep.Failures, err = r.failures()
 	return rep, err
 }
@@ -81,12 +78,20 @@ func (j Job) Recount(rep *Report) error {
 	if err != nil {
 		return err
 	}
-	rep.Failed = counts[archive.Pending] + counts[archive.Intended]
+	j.countUndone(rep, counts)
+	return nil
+}
+
+// countUndone counts all there is, and what of it nobody has brought.
+func (j Job) countUndone(rep *Report, counts map[archive.State]int) {
+	rep.Failed, rep.Gone = counts[archive.Pending]+counts[archive.Intended], counts[archive.Gone]
+	if j.IncludeGone {
+		rep.Failed, rep.Gone = rep.Failed+rep.Gone, 0
+	}
 	rep.Archived = 0
 	for _, n := range counts {
 		rep.Archived += n
 	}
-	return nil
 }
 
 func (r *run) failures() ([]Failure, error) {

@@ -18,13 +18,17 @@ type Job struct {
 	Account     mail.Account // the destination's: outcomes are kept for it
 	Watch       progress.Watch
 	Pause       retry.Pause // how to wait for a server; nil: by the clock
+	// IncludeGone brings also what the source shows no more.
+	IncludeGone bool
 	// Stop, when closed, makes Run finish the batch it is at and return retry.ErrStopped.
 	Stop <-chan struct{}
 	// More, if set, says that more has been archived meanwhile; Run goes on until it is closed.
 	More <-chan struct{}
 }
 
-// Run works until every message of the archive is at the destination or was refused, and returns what became of
+func (j Job) wanted() archive.Wanted { return archive.Wanted{Gone: j.IncludeGone} }
+
+// Run works until every message of the archive that is wanted is at the destination or was refused, and returns what became of
 // each; the report holds also when the error says why it ended early. What it has recorded before an error stays
 // recorded: the next Run settles what was under way and goes on from there.
 func (j Job) Run(ctx context.Context) (Report, error) {
@@ -89,7 +93,7 @@ func (r *run) work(ctx context.Context) error {
 
 // toBring tells of what there is to do, and reports whether there is any.
 func (r *run) toBring() (bool, error) {
-	messages, octets, err := r.Archive.ToBring(r.Account)
+	messages, octets, err := r.Archive.ToBring(r.Account, r.wanted())
 	if messages > 0 {
 		r.Watch.Tell(progress.Listed{Half: progress.Destination, Messages: messages, Octets: octets})
 	}

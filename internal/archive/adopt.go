@@ -19,10 +19,10 @@ const adoptBatch = 256
 
 // adopt takes in the files, each key once: the newest whose octets agree with its name. A key none of whose files
 // does is noted as damaged, so that its message is fetched again and is not doubled.
-func (a *Archive) adopt(files []found) error {
+func (a *Archive) adopt(files []found, abc alphabets) error {
 	adopted := 0
 	for batch := range slices.Chunk(byKey(files), adoptBatch) {
-		n, err := a.adoptAll(batch)
+		n, err := a.adoptAll(batch, abc)
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func byKey(files []found) [][]found {
 }
 
 // adoptAll adopts one message of each group and returns how many were sound.
-func (a *Archive) adoptAll(groups [][]found) (int, error) {
+func (a *Archive) adoptAll(groups [][]found, abc alphabets) (int, error) {
 	arrivals := make([]arrival, len(groups))
 	errs := make([]error, len(groups))
 	slots := make(chan struct{}, maxSyncs)
@@ -69,6 +69,9 @@ func (a *Archive) adoptAll(groups [][]found) (int, error) {
 		return 0, err
 	}
 	arrivals = a.withoutKnownDamage(arrivals)
+	for i, r := range arrivals {
+		arrivals[i].entry.Flags = union(flagsIn(r.name.info), abc.of(a, r.folder).named(r.name.info))
+	}
 	if err := a.syncPlaces(arrivals); err != nil {
 		return 0, err
 	}
@@ -114,7 +117,7 @@ func (a *Archive) examine(files []found) (arrival, error) {
 			return arrival{}, err
 		}
 		if err == nil {
-			return adopted(f, sum), nil
+			return a.adopted(f, sum), nil
 		}
 	}
 	f := files[0]
@@ -122,14 +125,14 @@ func (a *Archive) examine(files []found) (arrival, error) {
 		entry: Entry{Octets: f.name.octets, Received: time.Unix(f.name.received, 0).UTC()}}, nil
 }
 
-func adopted(f found, sum mail.Sum) arrival {
+func (a *Archive) adopted(f found, sum mail.Sum) arrival {
 	received := time.Unix(f.name.received, 0).UTC()
-	if t := sum.Header.Arrived(); t.Equal(received) {
-		received = t // with its zone
+	if t := sum.Header.Arrived(); a.original.Protocol == "pop3" && t.Equal(received) {
+		received = t // with its zone: it was taken from there
 	}
 	return arrival{folder: f.folder, sub: f.sub, name: f.name, entry: Entry{
 		Mailbox: f.folder.Name, Octets: sum.Octets, Digest: sum.Digest, Match: sum.Match, Header: sum.Header,
-		Received: received, Flags: flagsIn(f.name.info), Path: f.path(),
+		Received: received, Path: f.path(),
 	}}
 }
 

@@ -43,6 +43,7 @@ type Archive struct {
 	folders  *folders
 	commits  sync.Mutex // held by whoever changes a folder
 	stranded bool       // files may lie in their places that the ledger does not know
+	moving   bool       // moves are written down that may not be done
 	damages  int        // how many were noted
 }
 
@@ -112,6 +113,9 @@ func (a *Archive) settleLedger() error {
 		return err
 	}
 	if err := a.loadFolders(); err != nil {
+		return err
+	}
+	if err := a.finishMoves(); err != nil {
 		return err
 	}
 	if err := a.reconcile(); err != nil {

@@ -40,13 +40,18 @@ func (b *Batch) Len() int { return len(b.waiting) }
 func (b *Batch) Octets() int64 { return b.octets }
 
 // Put reads body to its end and keeps it for Commit; until then nothing is archived. An error of body is returned
-// as it is, and nothing of the message stays. The entry has no ID yet.
+// as it is, and nothing of the message stays. The entry has neither an ID nor a Path yet.
 func (b *Batch) Put(item mail.Item, mb mail.Mailbox, body io.Reader) (Entry, error) {
-	k, old, err := b.a.reserve(item.Ref)
+	return b.put(item.Ref, func() (delivery, error) { return b.spool(item, mb, body) })
+}
+
+// put keeps the place for a message that spool brings into tmp/.
+func (b *Batch) put(ref mail.Ref, spool func() (delivery, error)) (Entry, error) {
+	k, old, err := b.a.reserve(ref)
 	if err != nil {
 		return Entry{}, err
 	}
-	d, err := b.spool(item, mb, body)
+	d, err := spool()
 	if err != nil {
 		b.a.release(k)
 		return Entry{}, err
@@ -55,7 +60,6 @@ func (b *Batch) Put(item mail.Item, mb mail.Mailbox, body io.Reader) (Entry, err
 	if old.id != 0 {
 		d.name.nth = old.nth + 1
 	}
-	d.entry.Path = d.folder.path("cur", d.name.String())
 	b.waiting = append(b.waiting, d)
 	b.octets += d.entry.Octets
 	return d.entry, nil
@@ -85,8 +89,8 @@ func (b *Batch) spool(item mail.Item, mb mail.Mailbox, body io.Reader) (delivery
 	return delivery{tmp: s.name, f: s.f, arrival: arrival{
 		folder: f, known: true,
 		entry: Entry{Ref: item.Ref, Mailbox: f.Name, Octets: sum.Octets, Digest: sum.Digest, Match: sum.Match,
-			Header: sum.Header, Received: received, Flags: item.Flags},
-		name: fileName{received: received.Unix(), stored: s.n, octets: sum.Octets, info: infoOf(item.Flags)},
+			Header: sum.Header, Received: received, Flags: item.Flags, Identity: item.Identity},
+		name: fileName{received: received.Unix(), stored: s.n, octets: sum.Octets},
 	}}, nil
 }
 

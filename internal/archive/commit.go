@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
 // maxSyncs is how many fsyncs are under way at a time: file systems write many at the price of one.
@@ -67,6 +69,9 @@ func (b *Batch) sync() error {
 }
 
 func (b *Batch) syncOne(d *delivery) error {
+	if d.f == nil {
+		return nil // a link to what is archived already
+	}
 	err := b.a.act("sync", "tmp/"+d.tmp, d.f.Sync)
 	if cerr := d.f.Close(); err == nil {
 		err = diskError("close", "tmp/"+d.tmp, cerr)
@@ -112,10 +117,14 @@ func (b *Batch) folders() []*folder {
 func (b *Batch) rename() error {
 	for _, f := range b.folders() {
 		b.a.lookAt(f)
+		if err := b.letter(f); err != nil {
+			return err
+		}
 	}
 	for i := range b.waiting {
 		d := &b.waiting[i]
 		to := d.folder.path("cur", d.name.String())
+		d.entry.Path = to
 		if err := b.a.act("rename", to, func() error {
 			err := b.a.root.Rename("tmp/"+d.tmp, to)
 			if err == nil {
@@ -132,6 +141,26 @@ func (b *Batch) rename() error {
 		}
 		if f.cur != 0 {
 			f.cur = b.a.mtime(f.path("cur"))
+		}
+	}
+	return nil
+}
+
+// letter puts the flags of the messages for f into their names.
+func (b *Batch) letter(f *folder) error {
+	var all mail.Flags
+	for _, d := range b.waiting {
+		if d.folder == f {
+			all = append(all, d.entry.Flags...)
+		}
+	}
+	l, err := b.a.lettersFor(f, all)
+	if err != nil {
+		return err
+	}
+	for i := range b.waiting {
+		if d := &b.waiting[i]; d.folder == f {
+			d.name.info = l.info(d.entry.Flags, "")
 		}
 	}
 	return nil

@@ -8,7 +8,7 @@ type arrival struct {
 	folder *folder // where the file lies
 	sub    int     // of subdirs
 	name   fileName
-	known  bool // entry.Ref is known
+	known  bool // entry.Ref is known, and what else the source says
 	state  int  // sound, or damaged
 }
 
@@ -25,8 +25,8 @@ func (l *ledger) insert(a arrival, old unsound) (id int64, err error) {
 		if err != nil || !a.known {
 			return old.id, err
 		}
-		_, err = l.exec("update entry set validity = ?, uid = ?, keywords = ? where id = ?",
-			e.Ref.Validity, []byte(e.Ref.UID), keywordsOf(e.Flags), old.id)
+		_, err = l.exec(`update entry set validity = ?, uid = ?, keywords = ?, seen = ?, identity = ?, linked = ?, gone = 0
+			where id = ?`, e.Ref.Validity, []byte(e.Ref.UID), keywordsOf(e.Flags), join(e.Flags), e.Identity, e.Linked, old.id)
 		return old.id, err
 	}
 	if old.id != 0 {
@@ -40,15 +40,16 @@ func (l *ledger) insert(a arrival, old unsound) (id int64, err error) {
 func (l *ledger) insertNew(a arrival, zone int) (int64, error) {
 	e, n := a.entry, a.name
 	var validity, uid any
+	seen := ""
 	if a.known {
-		validity, uid = e.Ref.Validity, []byte(e.Ref.UID)
+		validity, uid, seen = e.Ref.Validity, []byte(e.Ref.UID), join(e.Flags)
 	}
 	box := a.folder.id
 	r, err := l.exec(`insert into entry (key, mailbox, place, sub, validity, uid, received, zone, nth, stored, octets, info,
-		keywords, digest, match, message_id, date, sender, recipient, subject, state)
-		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		keywords, seen, identity, linked, gone, digest, match, message_id, date, sender, recipient, subject, state)
+		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		n.key[:], box, box, a.sub, validity, uid, n.received, zone, n.nth, n.stored, n.octets, n.info,
-		keywordsOf(e.Flags), e.Digest[:], matchOf(e), e.Header.MessageID, e.Header.Date, e.Header.From, e.Header.To,
+		keywordsOf(e.Flags), seen, e.Identity, e.Linked, e.Digest[:], matchOf(e), e.Header.MessageID, e.Header.Date, e.Header.From, e.Header.To,
 		e.Header.Subject, a.state)
 	if err != nil {
 		return 0, err
@@ -114,11 +115,11 @@ func (a *Archive) enterFolders(changed map[*folder]folder) error {
 		}
 	}
 	for f, now := range changed {
-		_, err := a.ledger.exec(`insert into mailbox (name, delim, role, no_select, subscribed, dir, guessed)
-			values (?, ?, ?, ?, ?, ?, ?) on conflict (dir) do update set name = excluded.name, delim = excluded.delim,
+		_, err := a.ledger.exec(`insert into mailbox (name, delim, role, no_select, subscribed, dir, guessed, gone)
+			values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (dir) do update set name = excluded.name, delim = excluded.delim,
 			role = excluded.role, no_select = excluded.no_select, subscribed = excluded.subscribed,
-			guessed = excluded.guessed`,
-			[]byte(now.Name), now.Delim, string(now.Role), now.NoSelect, now.Subscribed, now.dir, now.guessed)
+			guessed = excluded.guessed, gone = excluded.gone`,
+			[]byte(now.Name), now.Delim, string(now.Role), now.NoSelect, now.Subscribed, now.dir, now.guessed, now.gone)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package archive
 import (
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,10 @@ type Entry struct {
 	Header   mail.Header
 	Received time.Time // to the second, with the zone the source gave it
 	Flags    mail.Flags
-	Path     string // below the archive's directory, with slashes
+	Identity string // as mail.Item's
+	Linked   bool   // taken for another entry's message by what the source said: its own octets were never downloaded
+	Gone     bool   // the source shows it no more
+	Path     string // below the archive's directory, with slashes; "": not archived yet
 }
 
 // The states of an entry's file.
@@ -37,19 +41,21 @@ type Mailbox struct {
 	Messages int
 	Octets   int64 // of the canonical forms
 	Damaged  int   // of the messages: their files are missing or damaged
+	Gone     bool  // the source has no such mailbox any more
 	Ran      time.Time
 }
 
-// Mailboxes returns the mailboxes of the archive, the INBOX first and the others by name.
+// Mailboxes returns the mailboxes of the archive, the INBOX first and the others by name. One that the source shows
+// no more is among them as long as it holds a message.
 func (a *Archive) Mailboxes() ([]Mailbox, error) {
 	var all []Mailbox
-	err := a.ledger.each(`select m.name, m.delim, m.role, m.no_select, m.subscribed, coalesce(m.ran, 0), count(e.id), coalesce(sum(e.octets), 0),
+	err := a.ledger.each(`select m.name, m.delim, m.role, m.no_select, m.subscribed, m.gone, coalesce(m.ran, 0), count(e.id), coalesce(sum(e.octets), 0),
 		coalesce(sum(e.state <> 0), 0) from mailbox m left join entry e on e.mailbox = m.id
-		group by m.id having not m.guessed or count(e.id) > 0 order by m.name <> ?, m.name`,
+		group by m.id having not (m.guessed or m.gone) or count(e.id) > 0 order by m.name <> ?, m.name`,
 		func(scan func(...any) error) error {
 			var mb Mailbox
 			var ran int64
-			err := scan(&mb.Name, &mb.Delim, &mb.Role, &mb.NoSelect, &mb.Subscribed, &ran, &mb.Messages, &mb.Octets, &mb.Damaged)
+			err := scan(&mb.Name, &mb.Delim, &mb.Role, &mb.NoSelect, &mb.Subscribed, &mb.Gone, &ran, &mb.Messages, &mb.Octets, &mb.Damaged)
 			mb.Ran = timeOf(ran)
 			all = append(all, mb)
 			return err
@@ -70,8 +76,8 @@ func (a *Archive) Ran(mailboxes ...string) error {
 }
 
 const selectEntries = `select e.id, m.name, coalesce(e.validity, 0), e.uid, p.dir, e.sub, e.received, e.zone, e.key, e.nth,
-	e.stored, e.octets, e.info, e.keywords, e.digest, coalesce(e.match, e.digest), e.message_id, e.date, e.sender,
-	e.recipient, e.subject
+	e.stored, e.octets, e.info, e.keywords, e.identity, e.linked, e.gone, e.digest, coalesce(e.match, e.digest),
+	e.message_id, e.date, e.sender, e.recipient, e.subject
 	from entry e join mailbox m on m.id = e.mailbox join mailbox p on p.id = e.place `
 
 func scanEntry(scan func(...any) error) (Entry, error) {
@@ -81,7 +87,7 @@ func scanEntry(scan func(...any) error) (Entry, error) {
 	var sub, zone int
 	var uid, k, digest, match sql.RawBytes
 	err := scan(&e.ID, &e.Mailbox, &e.Ref.Validity, &uid, &dir, &sub, &n.received, &zone, &k, &n.nth, &n.stored, &n.octets,
-		&n.info, &keywords, &digest, &match, &e.Header.MessageID, &e.Header.Date, &e.Header.From, &e.Header.To, &e.Header.Subject)
+		&n.info, &keywords, &e.Identity, &e.Linked, &e.Gone, &digest, &match, &e.Header.MessageID, &e.Header.Date, &e.Header.From, &e.Header.To, &e.Header.Subject)
 	if err != nil {
 		return e, err
 	}
@@ -105,10 +111,19 @@ func allFlags(info, keywords string) mail.Flags {
 	return mail.MakeFlags(names...)
 }
 
+// keywordsOf returns what the ledger keeps of flags besides the letters for the system's.
 func keywordsOf(f mail.Flags) string {
-	var names []string
-	for _, k := range f.Keywords() {
-		names = append(names, string(k))
+	return join(slices.DeleteFunc(slices.Clone(f), func(k mail.Flag) bool { return isSystem(k) }))
+}
+
+// isSystem reports whether every program that reads a Maildir knows the letter for f. Dovecot does not know P.
+func isSystem(f mail.Flag) bool { return f.System() && mail.Flags{f}.Maildir() != "" }
+
+// join writes flags as the ledger keeps them.
+func join(f mail.Flags) string {
+	names := make([]string, len(f))
+	for i, k := range f {
+		names[i] = string(k)
 	}
 	return strings.Join(names, " ")
 }
@@ -123,15 +138,6 @@ func (a *Archive) Entry(id int64) (Entry, error) {
 		return Entry{}, errors.New("there is no such entry")
 	}
 	return entries[0], nil
-}
-
-// Pending returns up to limit entries of a mailbox that have neither an outcome nor an intent at the destination,
-// those with IDs greater than after, in the order of their IDs. Damaged ones are among them: what becomes of them
-// is to be said too.
-func (a *Archive) Pending(dest mail.Account, mailbox string, after int64, limit int) ([]Entry, error) {
-	return a.entries(`where e.mailbox = (select id from mailbox where name = ?) and e.id > ?
-		and not exists (select 1 from outcome o where o.entry = e.id and o.`+toDestination+`)
-		order by e.id limit ?`, append([]any{[]byte(mailbox), after}, destArgs(dest, limit)...)...)
 }
 
 func (a *Archive) entries(where string, args ...any) ([]Entry, error) {

@@ -6,8 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // subdirs are where the messages of a folder lie.
@@ -127,15 +129,32 @@ func (a *Archive) sweep() error {
 
 // replace writes the file durably beside its place, and then into it.
 func (a *Archive) replace(path string, text []byte) error {
-	tmp := path + ".tmp"
-	if err := a.writeFile(tmp, text); err != nil {
+	return a.replaceBy(path+".tmp", path, text, time.Time{})
+}
+
+// replaceBy does so under a given name, and gives it a time that is a second later than before, if need be.
+func (a *Archive) replaceBy(tmp, path string, text []byte, before time.Time) error {
+	err := a.writeFile(tmp, text)
+	if err == nil && !before.IsZero() {
+		err = a.makeNewer(tmp, before)
+	}
+	if err != nil {
 		_ = a.act("remove", tmp, func() error { return a.root.Remove(tmp) })
 		return err
 	}
 	if err := a.act("rename", path, func() error { return a.root.Rename(tmp, path) }); err != nil {
 		return err
 	}
-	return a.syncDir(path[:strings.LastIndexByte(path, '/')])
+	return a.syncDir(filepath.ToSlash(filepath.Dir(path)))
+}
+
+// makeNewer sees to it that who compares times by the second finds the file changed.
+func (a *Archive) makeNewer(path string, before time.Time) error {
+	info, err := a.root.Lstat(path)
+	if err != nil || info.ModTime().Unix() > before.Unix() {
+		return diskError("times", path, err)
+	}
+	return a.act("times", path, func() error { return a.root.Chtimes(path, time.Time{}, before.Add(time.Second)) })
 }
 
 func (a *Archive) writeFile(path string, text []byte) error {

@@ -13,6 +13,7 @@ type folder struct {
 	id      int64  // in the ledger; 0: not there yet
 	dir     string // below the archive's directory; "" for the INBOX
 	guessed bool   // the name was made of the directory's
+	gone    bool   // the source shows no such mailbox any more
 	made    bool   // the directories are there
 	// The modification times of cur/ and new/ up to which the ledger knows what is in them; 0: it does not.
 	cur, new int64
@@ -54,8 +55,8 @@ func (fs *folders) of(mb mail.Mailbox) *folder {
 		f = fs.place(mb)
 	}
 	bare := mail.Mailbox{Name: mb.Name} // says nothing but the name
-	if f.Mailbox != mb && mb != bare {
-		f.Mailbox = mb
+	if mb != bare && (f.Mailbox != mb || f.gone) {
+		f.Mailbox, f.gone = mb, false
 		fs.change(f)
 	}
 	return f
@@ -135,7 +136,7 @@ func (fs *folders) place(mb mail.Mailbox) *folder {
 	} else {
 		delete(fs.byName, f.Name)
 	}
-	f.Mailbox, f.guessed = mb, false
+	f.Mailbox, f.guessed, f.gone = mb, false, false
 	fs.byName[mb.Name] = f
 	fs.change(f)
 	return f
@@ -162,6 +163,15 @@ func (fs *folders) guess(dir string) *folder {
 	}
 	fs.change(f)
 	return f
+}
+
+// byID returns the folders by their number in the ledger.
+func (fs *folders) byID() map[int64]*folder {
+	all := map[int64]*folder{}
+	for _, f := range fs.all() {
+		all[f.id] = f
+	}
+	return all
 }
 
 func (fs *folders) all() []*folder {

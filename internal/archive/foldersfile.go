@@ -41,10 +41,11 @@ type folderJSON struct {
 	// As in mail.Mailbox.
 	NoSelect   bool `json:"no_select,omitempty"`
 	Subscribed bool `json:"subscribed,omitempty"`
+	Gone       bool `json:"gone,omitempty"` // the source shows it no more
 }
 
 func folderToJSON(f *folder) folderJSON {
-	j := folderJSON{Dir: f.dir, Name: f.Name, Role: f.Role, NoSelect: f.NoSelect, Subscribed: f.Subscribed}
+	j := folderJSON{Dir: f.dir, Name: f.Name, Role: f.Role, NoSelect: f.NoSelect, Subscribed: f.Subscribed, Gone: f.gone}
 	if f.Delim != 0 {
 		j.Delim = string(f.Delim)
 	}
@@ -55,7 +56,7 @@ func folderToJSON(f *folder) folderJSON {
 }
 
 func (j folderJSON) folder() *folder {
-	f := &folder{Mailbox: mail.Mailbox{Name: j.Name, Role: j.Role, NoSelect: j.NoSelect, Subscribed: j.Subscribed}, dir: j.Dir}
+	f := &folder{Mailbox: mail.Mailbox{Name: j.Name, Role: j.Role, NoSelect: j.NoSelect, Subscribed: j.Subscribed}, dir: j.Dir, gone: j.Gone}
 	if len(j.Raw) > 0 {
 		f.Name = string(j.Raw)
 	}

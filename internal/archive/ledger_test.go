@@ -217,7 +217,7 @@ func pushAll(a *Archive) error {
 	}
 	for _, mb := range boxes {
 		for after := int64(0); ; {
-			page, err := a.Pending(there, mb.Name, after, 7)
+			page, err := a.Pending(there, Wanted{}, mb.Name, after, 7)
 			if err != nil || len(page) == 0 {
 				if err != nil {
 					return err

@@ -57,16 +57,16 @@ func (n fileName) sameFile(m fileName) bool {
 	return n == m
 }
 
-// infoOf returns what stands behind a message's name for its flags.
-func infoOf(f mail.Flags) string { return infoSep + "2," + f.Maildir() }
-
-// flagsIn returns the flags that stand behind a message's name.
-func flagsIn(info string) mail.Flags {
+// infoLetters returns the letters that stand behind a message's name.
+func infoLetters(info string) string {
 	if len(info) < 3 || info[1:3] != "2," {
-		return nil
+		return ""
 	}
-	return mail.MaildirFlags(info[3:])
+	return info[3:]
 }
+
+// flagsIn returns the flags that stand behind a message's name, but those whose letters are the folder's own.
+func flagsIn(info string) mail.Flags { return mail.MaildirFlags(infoLetters(info)) }
 
 // parseName reads a file's name; false means that it is none of ours.
 func parseName(s string) (n fileName, ours bool) {

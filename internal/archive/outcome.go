@@ -3,6 +3,7 @@ package archive
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 	Present                   // it was there already
 	Merged                    // the server took it for one that it has
 	Refused                   // the server's definite no
+	Gone                      // nothing, and the source shows it no more; never in the ledger
 )
 
 // An Intent is noted before an entry is appended.
@@ -169,7 +171,8 @@ func (a *Archive) Reopen(dest mail.Account) error {
 func (a *Archive) Counts(dest mail.Account) (map[State]int, error) {
 	counts := map[State]int{}
 	err := a.ledger.each("select ?, count(*) from entry union all select state, count(*) from outcome where "+
-		toDestination+" group by state",
+		toDestination+" group by state union all select ?, count(*) from entry e where e.gone and not exists"+
+		" (select 1 from outcome o where o.entry = e.id and o."+toDestination+")",
 		func(scan func(...any) error) error {
 			var state State
 			var n int
@@ -179,14 +182,18 @@ func (a *Archive) Counts(dest mail.Account) (map[State]int, error) {
 				counts[Pending] -= n
 			}
 			return err
-		}, append([]any{Pending}, destArgs(dest)...)...)
+		}, slices.Concat([]any{Pending}, destArgs(dest), []any{Gone}, destArgs(dest))...)
+	if counts[Gone] == 0 {
+		delete(counts, Gone)
+	}
 	return counts, err
 }
 
 // MailboxCounts returns the same for each of the archive's mailboxes that holds an entry.
 func (a *Archive) MailboxCounts(dest mail.Account) (map[string]map[State]int, error) {
 	all := map[string]map[State]int{}
-	err := a.ledger.each("select m.name, coalesce(o.state, ?), count(*) from entry e join mailbox m on m.id = e.mailbox"+
+	err := a.ledger.each("select m.name, coalesce(o.state, case when e.gone then ? else ? end), count(*)"+
+		" from entry e join mailbox m on m.id = e.mailbox"+
 		" left join outcome o on o.entry = e.id and o."+toDestination+" group by 1, 2",
 		func(scan func(...any) error) error {
 			var name string
@@ -200,7 +207,7 @@ func (a *Archive) MailboxCounts(dest mail.Account) (map[string]map[State]int, er
 			}
 			all[name][state] = n
 			return nil
-		}, append([]any{Pending}, destArgs(dest)...)...)
+		}, append([]any{Gone, Pending}, destArgs(dest)...)...)
 	return all, err
 }
 

@@ -11,7 +11,7 @@ import (
 
 func pendingIDs(t *testing.T, a *Archive, dest mail.Account, mailbox string, after int64, limit int) (ids []int64) {
 	t.Helper()
-	page, err := a.Pending(dest, mailbox, after, limit)
+	page, err := a.Pending(dest, Wanted{}, mailbox, after, limit)
 	mustDo(t, err)
 	for _, e := range page {
 		ids = append(ids, e.ID)

@@ -25,38 +25,67 @@ func (e *DamagedError) Error() string { return "damaged: " + e.Path + ": " + e.W
 // A file that is missing or of another size than it must be is a *DamagedError. So is one with other octets, which
 // is found at the end of it: then the last octets are not given out, and the message cannot be taken for whole.
 func (a *Archive) OpenMessage(e Entry) (io.ReadCloser, error) {
-	n, ours := parseName(path.Base(e.Path))
-	if !ours {
-		return nil, fmt.Errorf("%q is no message of an archive", e.Path)
+	f, err := a.openEntry(&e)
+	if err != nil {
+		return nil, err
 	}
-	f, err := a.openFile(e.Path, n)
+	return &message{a: a, e: e, file: f, canon: mail.Canonical(f), hash: sha256.New()}, nil
+}
+
+// openEntry opens the file of an entry, wherever it is by now, and sets its Path. One that is not there or not of the
+// right size is noted as such.
+func (a *Archive) openEntry(e *Entry) (*os.File, error) {
+	f, err := a.openFile(e)
+	if errors.Is(err, fs.ErrNotExist) && a.refresh(e) {
+		f, err = a.openFile(e)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, a.damage(e, missing, "the file is missing")
+		return nil, a.damage(*e, missing, "the file is missing")
 	}
 	if err != nil {
 		return nil, diskError("open", e.Path, err)
 	}
+	n, _ := parseName(path.Base(e.Path))
 	info, err := f.Stat()
 	if err == nil && info.Size() == n.stored {
-		return &message{a: a, e: e, file: f, canon: mail.Canonical(f), hash: sha256.New()}, nil
+		return f, nil
 	}
 	f.Close()
 	if err != nil {
 		return nil, diskError("open", e.Path, err)
 	}
-	return nil, a.damage(e, damaged, fmt.Sprintf("it has %d octets instead of %d", info.Size(), n.stored))
+	return nil, a.damage(*e, damaged, fmt.Sprintf("it has %d octets instead of %d", info.Size(), n.stored))
 }
 
-func (a *Archive) openFile(p string, n fileName) (*os.File, error) {
-	f, err := a.root.Open(p)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return f, err
+// refresh reads the entry again, and reports whether it has another path by now: it may have got another Ref, or a
+// fresh copy of its file.
+func (a *Archive) refresh(e *Entry) bool {
+	a.commits.Lock() // somebody may be about to
+	defer a.commits.Unlock()
+	now, err := a.Entry(e.ID)
+	if err != nil || now.Path == e.Path {
+		return false
 	}
-	renamed, err := a.look(path.Dir(path.Dir(p)), n)
-	if err != nil {
-		return nil, err
+	*e = now
+	return true
+}
+
+func (a *Archive) openFile(e *Entry) (*os.File, error) {
+	n, ours := parseName(path.Base(e.Path))
+	if !ours {
+		return nil, fmt.Errorf("%q is no message of an archive", e.Path)
 	}
-	return a.root.Open(renamed)
+	f, err := a.root.Open(e.Path)
+	for try := 0; errors.Is(err, fs.ErrNotExist) && try < 3; try++ {
+		renamed, lerr := a.look(path.Dir(path.Dir(e.Path)), n)
+		if lerr != nil {
+			return nil, lerr
+		}
+		if f, err = a.root.Open(renamed); err == nil {
+			e.Path = renamed
+		}
+	}
+	return f, err
 }
 
 // A listing is what a folder's directories held at a time.
@@ -119,7 +148,8 @@ func (a *Archive) damage(e Entry, state int, why string) error {
 	var was int64
 	err := a.write("damage", func() error {
 		// e may be older than a fresh copy of its message.
-		r, err := a.ledger.exec("update entry set state = ? where id = ? and nth = ? and state = 0", state, e.ID, n.nth)
+		r, err := a.ledger.exec(`update entry set state = ? where id = ? and key = ? and nth = ? and state = 0
+			and not exists (select 1 from move where entry = id)`, state, e.ID, n.key[:], n.nth)
 		if err == nil {
 			was, err = r.RowsAffected()
 		}

@@ -44,7 +44,7 @@ func TestAnotherLibraryReadsIt(t *testing.T) {
 	for _, sub := range append(subs, dir) {
 		err := maildir.Dir(sub).Walk(func(m *maildir.Message) error {
 			n++
-			if !slices.Equal(m.Flags(), []maildir.Flag{maildir.FlagSeen}) {
+			if !slices.Equal(m.Flags(), []maildir.Flag{maildir.FlagSeen, 'a'}) {
 				t.Errorf("%s has the flags %c", m.Key(), m.Flags())
 			}
 			return nil

@@ -32,10 +32,10 @@ func (a *Archive) loadFolders() error {
 }
 
 func (a *Archive) foldersFromLedger() error {
-	return a.ledger.each("select id, name, delim, role, no_select, subscribed, dir, guessed, cur, new from mailbox order by id",
+	return a.ledger.each("select id, name, delim, role, no_select, subscribed, dir, guessed, gone, cur, new from mailbox order by id",
 		func(scan func(...any) error) error {
 			f := &folder{}
-			err := scan(&f.id, &f.Name, &f.Delim, &f.Role, &f.NoSelect, &f.Subscribed, &f.dir, &f.guessed,
+			err := scan(&f.id, &f.Name, &f.Delim, &f.Role, &f.NoSelect, &f.Subscribed, &f.dir, &f.guessed, &f.gone,
 				&f.stored[0], &f.stored[1])
 			if err != nil {
 				return err

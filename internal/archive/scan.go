@@ -14,6 +14,7 @@ type scan struct {
 	rows   []row
 	others []found // files of ours that are not where, or what, a sound row says
 	infos  map[string]string
+	abc    alphabets
 }
 
 // A row is an entry as far as its file goes.
@@ -26,6 +27,13 @@ type row struct {
 	seen  bool
 	short bool // the file is there, and has another size
 	moved bool // sub, place or name are to be written down
+	was   *lettered
+}
+
+// A lettered is where a file was, and with which letters, before another program changed its keywords.
+type lettered struct {
+	place *folder
+	info  string
 }
 
 // A found is a file of ours.
@@ -40,9 +48,12 @@ func (f found) path() string { return f.folder.path(subdirs[f.sub], f.name.Strin
 
 // scan looks through the folders, notes in the ledger what has changed, and adopts what it does not know.
 func (a *Archive) scan(folders []*folder) error {
-	s := &scan{a: a, index: map[key]int{}, infos: map[string]string{}}
+	s := &scan{a: a, index: map[key]int{}, infos: map[string]string{}, abc: alphabets{}}
 	for _, f := range folders {
 		if err := s.load(f); err != nil {
+			return err
+		}
+		if err := a.sweepLock(f); err != nil {
 			return err
 		}
 	}
@@ -63,7 +74,7 @@ func (a *Archive) scan(folders []*folder) error {
 	if err := a.loadUnsound(); err != nil {
 		return err
 	}
-	return a.adopt(s.others)
+	return a.adopt(s.others, s.abc)
 }
 
 // load takes in the rows whose files should lie in f.
@@ -146,9 +157,20 @@ func (s *scan) file(root *os.Root, f *folder, sub int, text string) {
 	}
 	r := &s.rows[i]
 	if r.short = info.Size() != n.stored; !r.short {
-		r.seen, r.moved = true, r.sub != sub || r.name.info != n.info
-		r.sub, r.name = sub, n
+		r.seen = true
+		if r.sub != sub || r.name.info != n.info {
+			r.moveTo(found{folder: f, sub: sub, name: n})
+		}
 	}
+}
+
+// moveTo notes where the row's file is now.
+func (r *row) moveTo(f found) {
+	if ownLetters(r.name.info) != ownLetters(f.name.info) || r.place != f.folder {
+		r.was = &lettered{r.place, r.name.info}
+	}
+	r.moved = true
+	r.place, r.sub, r.name = f.folder, f.sub, f.name
 }
 
 // settleOthers leaves in s.others only what is to be adopted, be it instead of a row that has lost its file.
@@ -164,8 +186,8 @@ func (s *scan) settleOthers() error {
 			left = append(left, o)
 		case r.seen: // a copy somebody made, or the damaged file that the row's came in the place of
 		case o.size == o.name.stored:
-			r.seen, r.moved = true, true
-			r.place, r.sub, r.name = o.folder, o.sub, o.name
+			r.seen = true
+			r.moveTo(o)
 		default:
 			r.short = true
 		}
@@ -215,10 +237,26 @@ func (s *scan) update() error {
 		for _, r := range changed {
 			_, err := s.a.ledger.exec("update entry set place = ?, sub = ?, info = ?, state = ? where id = ?",
 				r.place.id, r.sub, r.name.info, r.state, r.id)
+			if err == nil && r.was != nil {
+				err = s.updateKeywords(r)
+			}
 			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// updateKeywords takes over what another program has done to the keywords.
+func (s *scan) updateKeywords(r *row) error {
+	var keywords string
+	err := s.a.ledger.rows("select keywords from entry where id = ?",
+		func(scan func(...any) error) error { return scan(&keywords) }, r.id)
+	if err != nil {
+		return err
+	}
+	now := keywordsNow(keywords, s.abc.of(s.a, r.was.place), r.was.info, s.abc.of(s.a, r.place), r.name.info)
+	_, err = s.a.ledger.exec("update entry set keywords = ? where id = ?", now, r.id)
+	return err
 }

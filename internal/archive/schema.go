@@ -24,7 +24,14 @@ create table mailbox (
 	guessed integer not null,
 	cur integer not null default 0, -- modification time of cur/ in ns up to which the rows are true; 0: unknown
 	new integer not null default 0,
-	ran integer                     -- when a run last went through it, Unix seconds
+	ran integer,                    -- when a run last went through it, Unix seconds
+	gone integer not null default 0,     -- the source shows no such mailbox any more
+	-- mail.Status at its last look that was complete; no validity: never
+	validity integer not null default 0,
+	next integer not null default 0,
+	messages integer not null default 0,
+	modseq integer not null default 0,
+	status_id blob not null default ''
 );
 
 create table entry (
@@ -41,7 +48,11 @@ create table entry (
 	stored integer not null,
 	octets integer not null,
 	info text not null,
-	keywords text not null,
+	keywords text not null,      -- all of them, also those that have a letter in info
+	seen text not null,          -- the flags as the source last showed them; '': not known either
+	identity text not null,      -- '': the source vouches for none
+	linked integer not null,     -- its octets were never downloaded for itself
+	gone integer not null,       -- the source shows it no more
 	digest blob not null,
 	match blob,                -- null: as digest
 	message_id text not null,
@@ -52,9 +63,25 @@ create table entry (
 	state integer not null     -- 0 sound, 1 missing, 2 damaged, 3 lost
 );
 create unique index entry_key on entry (key) where state <> 3;
+create index entry_lost on entry (key) where state = 3;
 create index entry_mailbox on entry (mailbox);
 create index entry_place on entry (place);
+create index entry_similar on entry (octets, received); -- links of one message share them too
+create index entry_identity on entry (identity) where identity <> '';
+create index entry_gone on entry (mailbox) where gone;
 create index entry_unsound on entry (state) where state <> 0;
+
+-- A move is a new Ref for an entry that is on its way: written before its file gets its new name, removed with the
+-- change of its row.
+create table move (
+	entry integer primary key references entry,
+	key blob not null,
+	mailbox integer not null references mailbox,
+	place integer not null references mailbox,
+	validity integer not null,
+	uid blob not null,
+	nth integer not null
+);
 
 create table destination (
 	id integer primary key,

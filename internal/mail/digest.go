@@ -71,6 +71,9 @@ func (s *Summer) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// HeadDone reports whether the header has been written to its end, the empty line: HeadDigest will not change.
+func (s *Summer) HeadDone() bool { return s.head.done }
+
 func (s *Summer) scanHead(p []byte) {
 	head := 0
 	if !s.head.done {
