@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"net/url"
 	"os"
@@ -33,6 +34,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 filepath.Join("..", "..", "testdata", "script"),
 		Setup:               settle,
 		Cmds:                townCommands,
+		Condition:           inThisTown,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
@@ -50,6 +52,7 @@ const (
 type town struct {
 	from, to *postoffice.Account
 	servers  map[string]*postoffice.Server // pop3 and imap
+	urls     map[string]string
 	ca       *postoffice.CA
 	work     string // the script's directory
 
@@ -63,32 +66,62 @@ type town struct {
 
 type townKey struct{}
 
+// inThisTown knows the condition readonly: whether the command of that name can do it here.
+func inThisTown(condition string) (bool, error) {
+	if condition != "readonly" {
+		return false, errors.New("unknown condition " + condition)
+	}
+	dir, err := os.MkdirTemp("", "mailhaul-readonly-")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir)
+	undo, err := makeReadOnly(dir)
+	if err != nil {
+		return false, nil
+	}
+	defer undo()
+	return os.Mkdir(filepath.Join(dir, "x"), 0o700) != nil, nil
+}
+
 // settle makes the town of a script.
 func settle(env *testscript.Env) error {
+	w, err := newTown(env.WorkDir)
+	if err != nil {
+		return err
+	}
+	env.Values[townKey{}] = w
+	env.Defer(func() { w.leave(env.T()) })
+	for name := range w.servers {
+		env.Setenv(strings.ToUpper(name), w.urls[name])
+	}
+	env.Setenv("PASSWORD", canary)
+	env.Setenv("MAILHAUL_PASSWORD", canary)
+	return nil
+}
+
+// newTown makes a town that has work as its directory. Its source holds trial.Mail.
+func newTown(work string) (*town, error) {
 	here, there := postoffice.New(), postoffice.New()
 	w := &town{
 		from: here.Account(townUser, canary), to: there.Account(townUser, canary),
-		ca: postoffice.NewCA(), work: env.WorkDir, heard: map[string]int{},
+		ca: postoffice.NewCA(), work: work, heard: map[string]int{}, urls: map[string]string{},
 	}
 	w.servers = map[string]*postoffice.Server{"pop3": here.POP3(w.trouble()), "imap": there.IMAP(w.trouble())}
 	for _, m := range trial.Mail() {
 		w.from.Deliver(mail.Inbox, postoffice.Message{Octets: m})
 	}
-	env.Values[townKey{}] = w
-	env.Defer(func() { w.leave(env.T()) })
-	if err := os.WriteFile(filepath.Join(w.work, "ca.pem"), w.ca.PEM(), 0o600); err != nil {
-		return err
+	if err := os.WriteFile(filepath.Join(work, "ca.pem"), w.ca.PEM(), 0o600); err != nil {
+		return nil, err
 	}
-	for _, name := range []string{"pop3", "imap"} {
+	for name := range w.servers {
 		url, err := w.listen(name, "sound")
 		if err != nil {
-			return err
+			return nil, err
 		}
-		env.Setenv(strings.ToUpper(name), url)
+		w.urls[name] = url
 	}
-	env.Setenv("PASSWORD", canary)
-	env.Setenv("MAILHAUL_PASSWORD", canary)
-	return nil
+	return w, nil
 }
 
 // listen has a server listen on one more port, with a certificate of that kind, and returns the URL.
@@ -146,12 +179,16 @@ func (w *town) lookAtArgv() {
 	}
 }
 
-// leave closes the town and looks for passwords that were left behind in it.
-func (w *town) leave(t testscript.T) {
+func (w *town) close() {
 	w.release()
 	for _, srv := range w.servers {
 		srv.Close()
 	}
+}
+
+// leave closes the town and looks for passwords that were left behind in it.
+func (w *town) leave(t testscript.T) {
+	w.close()
 	if w.argv != "" {
 		t.Fatal("the command line: " + w.argv)
 	}
