@@ -15,8 +15,8 @@ import (
 // maxMemory is what the program may hold at its peak, whatever it carries.
 const maxMemory = 100_000 // kB, VmHWM
 
-// TestBigMessage guards that a message of 100 MiB goes through a program that is smaller.
-func TestBigMessage(t *testing.T) {
+// TestMemory guards that a message of 100 MiB goes through a program that is smaller.
+func TestMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("moves 100 MiB twice")
 	}
