@@ -15,6 +15,7 @@ type Report struct {
 	Vanished int // listed, and gone when it was asked for
 	Failed   int // not archived; the next run tries again
 	Octets   int64
+	Partial  []string  // mailboxes of which the source shows only a part, and why, for people
 	Failures []Failure // one for each that vanished or failed, but those the run did not come to
 }
 
@@ -35,6 +36,7 @@ const (
 	waiting  fate = "waiting"
 	known    fate = "known"
 	fetched  fate = "fetched"
+	linked   fate = "linked"
 	vanished fate = "vanished"
 	failed   fate = "failed"
 )
@@ -58,6 +60,16 @@ func (t tally) list(items []mail.Item, has func(mail.Ref) bool) (todo []mail.Ite
 	return todo
 }
 
+// complete reports whether everything listed is archived, or was gone when it was asked for.
+func (t tally) complete() bool {
+	for _, f := range t {
+		if f == waiting || f == failed {
+			return false
+		}
+	}
+	return true
+}
+
 // addTo adds the mailbox's fates to the report; what still waits was not reached and failed.
 func (t tally) addTo(r *Report) {
 	for _, f := range t {
@@ -67,6 +79,8 @@ func (t tally) addTo(r *Report) {
 			r.Known++
 		case fetched:
 			r.Fetched++
+		case linked:
+			r.Linked++
 		case vanished:
 			r.Vanished++
 		default:

@@ -34,7 +34,12 @@ func (j Job) Run(ctx context.Context) (Report, error) {
 	if err != nil {
 		return r.report, err
 	}
-	return r.report, r.each(boxes, func(mb mail.Mailbox) error { return r.mailbox(ctx, mb) })
+	if src, ok := r.Source.(Stateful); ok {
+		err = r.keep(ctx, src, boxes)
+	} else {
+		err = r.each(boxes, func(mb mail.Mailbox) error { return r.mailbox(ctx, mb) })
+	}
+	return r.report, err
 }
 
 // each does it for one mailbox after the other. One that cannot be had does not keep the others from being had. Those
@@ -204,12 +209,19 @@ func (r *run) take(c *committer, mb mail.Mailbox, it mail.Item, body io.Reader) 
 	}
 }
 
+// messageOnly reports whether the others can still be had.
+func messageOnly(err error) bool {
+	var e *mail.Error
+	return errors.As(err, &e) && e.Scope == mail.ScopeMessage
+}
+
 // notTaken notes a message that the server did not hand over, and goes on; any other error ends the fetch.
 func (r *run) notTaken(it mail.Item, err error) error {
-	var e *mail.Error
-	if !errors.As(err, &e) || e.Scope != mail.ScopeMessage {
+	if !messageOnly(err) {
 		return err
 	}
+	var e *mail.Error
+	errors.As(err, &e)
 	if e.Cause == mail.CauseVanished {
 		r.fail(it, vanished, e.Error())
 	} else {
