@@ -102,10 +102,10 @@ func TestAppendAnswers(t *testing.T) {
 		"the end of the line": {func(s *talk, cmd string) {
 			s.literal(cmd)
 			s.conn.Close()
-		}, []string{"0 uid 0", "1 session network unsure later 5s: append to INBOX: imap.example.org hung up",
-			"session network later 5s: append to INBOX: imap.example.org hung up"}},
+		}, []string{"0 uid 0", "1 session network unsure later 1s: append to INBOX: imap.example.org hung up",
+			"session network later 1s: append to INBOX: imap.example.org hung up"}},
 		"the end before +": {func(s *talk, _ string) { s.conn.Close() }, []string{"0 uid 0",
-			"session network later 5s: append to INBOX: imap.example.org hung up"}},
+			"session network later 1s: append to INBOX: imap.example.org hung up"}},
 		"BYE": {func(s *talk, cmd string) {
 			s.literal(cmd)
 			s.say("* BYE Too many connections")

@@ -33,3 +33,26 @@ func (c capabilities) appendLimit() int64 {
 	}
 	return 0
 }
+
+// identity returns what names a message's content wherever it lies (see mail.Item), "" if the server has nothing.
+func (c capabilities) identity() string {
+	switch {
+	case c.has("OBJECTID"):
+		return emailID
+	case c.has("X-GM-EXT-1"):
+		return gmailID
+	}
+	return ""
+}
+
+// messageLimit returns how many messages one command may be about (RFC 9738), 0 if the server does not say.
+func (c capabilities) messageLimit() uint64 {
+	for name := range c {
+		if digits, ok := strings.CutPrefix(name, "MESSAGELIMIT="); ok {
+			if n, err := strconv.ParseUint(digits, 10, 32); err == nil {
+				return n
+			}
+		}
+	}
+	return 0
+}

@@ -39,8 +39,8 @@ type Quota struct {
 }
 
 // Check logs in and looks around. It writes nothing and opens no mailbox.
-func (c *Client) Check(ctx context.Context) (report Report, err error) {
-	err = c.with(ctx, "check", "", func(s *session) error {
+func (a *account) Check(ctx context.Context) (report Report, err error) {
+	err = a.with(ctx, "check", "", func(s *session) error {
 		report = Report{TLS: s.tls, Before: s.before.list(), After: s.caps.list(),
 			AppendLimit: s.caps.appendLimit(), UIDPlus: s.caps.has("UIDPLUS"), Literal: s.literals()}
 		if report.Mailboxes, err = s.mailboxReports(); err != nil {

@@ -2,6 +2,7 @@ package imap
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -9,10 +10,20 @@ import (
 // A command is one that go-imap has sent.
 type command struct {
 	tag, name string
-	want      want
-	uid       uint32 // the one UID it asks for, 0 if it asks for several
-	letter    *letter
-	goAhead   chan bool // told whether its literal may be sent
+	verb      string // of a LIST: what it is sent as, and answered
+	fetching
+	letter  *letter
+	goAhead chan bool // told whether its literal may be sent
+}
+
+// A fetching is what a FETCH asks for.
+type fetching struct {
+	want    want
+	section string // of a body
+	set     uidSet
+	uid     uint32            // the one UID it asks for, 0 if it asks for several
+	take    func(shown) error // takes the rows, if they are not for go-imap
+	behind  bool              // there are others behind it
 }
 
 // want is what of a message a FETCH asks for beside small items.
@@ -20,7 +31,7 @@ type want int
 
 const (
 	wantNothing want = iota
-	wantUID
+	wantUID          // small items only
 	wantHeader
 	wantBody
 )
@@ -96,6 +107,7 @@ func (g *guard) command(line string) {
 		g.flush()
 		return
 	}
+	line = g.extend(c, line)
 	if namesMailbox[c.name] {
 		line = unaliasLine(line)
 	}
@@ -132,11 +144,18 @@ func (g *guard) register(line string) *command {
 		return nil
 	}
 	c := parseCommand(line)
-	if c.name == "APPEND" {
+	switch c.name {
+	case "APPEND":
 		c.letter, g.letter = g.letter, nil
+	case "LIST":
+		c.verb, g.verb = cmp.Or(g.verb, "LIST"), ""
+	case "FETCH":
+		if c.want == wantUID {
+			c.take = g.take
+		}
 	}
 	if c.name == "SELECT" || c.name == "EXAMINE" {
-		g.facts.exists, g.facts.permanent = false, false
+		g.facts.opening = opening{}
 	}
 	g.pending = append(g.pending, c)
 	g.current = c
@@ -152,11 +171,14 @@ func parseCommand(line string) *command {
 	if c.name == "UID" {
 		c.name = words[2]
 		c.uid, _ = token{text: words[3]}.number()
+		c.set = parseSet(words[3])
 	}
 	switch {
 	case c.name != "FETCH":
 	case strings.Contains(line, "BODY.PEEK[]"):
-		c.want = wantBody
+		c.want, c.section = wantBody, "BODY[]"
+	case strings.Contains(line, "BODY.PEEK[HEADER]"):
+		c.want, c.section = wantBody, "BODY[HEADER]"
 	case strings.Contains(line, "BODY.PEEK[HEADER"):
 		c.want = wantHeader
 	default:

@@ -27,18 +27,31 @@ func (g *guard) hear(word string, t respText) {
 	}
 	g.learn(func(f *facts) {
 		switch {
-		case t.code == "PERMANENTFLAGS":
-			f.permanent = true
+		case f.opening.hear(t):
+			return
 		case word == "BYE":
 			f.bye = &t
 		case word == "OK" && t.code != "ALERT":
 			return
 		}
-		if t.code != "PERMANENTFLAGS" {
-			f.said = append(f.said, t.said())
-			f.said = f.said[max(0, len(f.said)-maxSaid):]
-		}
+		f.said = append(f.said, t.said())
+		f.said = f.said[max(0, len(f.said)-maxSaid):]
 	})
+}
+
+// hear reports whether the code is about the mailbox being opened.
+func (o *opening) hear(t respText) bool {
+	switch t.code {
+	case "PERMANENTFLAGS":
+		o.permanent = true
+	case "HIGHESTMODSEQ": // RFC 7162 §3.1.2.1
+		o.modSeq = modSeq(t.args)
+	case "MAILBOXID": // RFC 8474 §4.1
+		o.id = objectID(t.args)
+	default:
+		return false
+	}
+	return true
 }
 
 func (g *guard) learnCaps(list string) {

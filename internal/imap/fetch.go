@@ -11,20 +11,24 @@ import (
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
-// fetchBatch is how many messages are asked for with one command.
-const fetchBatch = 64
-
-var wholeMessage = &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{{Peek: true}}}
+// What is asked for of messages.
+var (
+	wholeMessage = &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{{Peek: true}}}
+	headerOnly   = &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{{Peek: true, Specifier: imap.PartSpecifierHeader}}}
+)
 
 // Fetch reads messages without marking them read, in the order of items; see backup.Source. It is an error of
 // ScopeMailbox if the mailbox has been renumbered since they were listed.
 func (c *Client) Fetch(ctx context.Context, items []mail.Item, fn func(mail.Item, io.Reader) error) error {
-	f := &fetch{fn: fn, items: items}
+	return c.read(ctx, &fetch{fn: fn, items: items, options: wholeMessage, width: fetchBatch})
+}
+
+func (a *account) read(ctx context.Context, f *fetch) error {
 	for len(f.items) > 0 {
 		mailbox := f.items[0].Ref.Mailbox
-		err := c.with(ctx, "read", mailbox, func(s *session) error {
+		err := a.with(ctx, "read", mailbox, func(s *session) error {
 			f.session = s
-			return f.batch()
+			return f.mailbox()
 		})
 		if f.failed != nil {
 			return f.failed
@@ -39,64 +43,74 @@ func (c *Client) Fetch(ctx context.Context, items []mail.Item, fn func(mail.Item
 // A fetch hands over messages, each in its turn.
 type fetch struct {
 	*session
-	fn     func(mail.Item, io.Reader) error
-	items  []mail.Item // not handed over yet
-	failed error       // what fn returned
-	rows   int         // messages the last answer has shown
-	hollow bool        // one of them without its octets
+	options  *imap.FetchOptions
+	fn       func(mail.Item, io.Reader) error
+	items    []mail.Item // not handed over yet
+	width    int         // how many are asked for with one command; others follow only when it is fetchBatch
+	requests []request   // under way, in order
+	failed   error       // what fn returned
+	flaws
 }
 
-// batch hands over some of the items, at least one. Many are asked for with one command. One that the answer does
-// not show in its turn, for whatever reason, is asked for alone before it counts as missing.
-func (f *fetch) batch() error {
-	first := f.items[0]
-	if f.mailbox != first.Ref.Mailbox {
-		if err := f.open(first.Ref.Mailbox); err != nil {
+// flaws are what was wrong with the last answer.
+type flaws struct {
+	bare   bool // it has shown no message
+	hollow bool // one without its octets
+	empty  bool // one with none, which has some
+}
+
+// mailbox hands over the items of one mailbox. Many are asked for with one command, and the next commands are on
+// their way when the answer to one is read. One message that an answer does not show in its turn, for whatever reason,
+// is asked for alone before it counts as missing.
+func (f *fetch) mailbox() error {
+	first := f.items[0].Ref
+	if f.session.mailbox != first.Mailbox {
+		if err := f.open(first.Mailbox); err != nil {
 			return err
 		}
 	}
-	if f.status.Validity != first.Ref.Validity {
-		return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseVanished,
-			Err: errors.New("the server has given the folder a new UIDVALIDITY: what was listed is no longer known by its UID")}
+	if f.status.Validity != first.Validity {
+		return renumbered()
 	}
-	together := f.together()
-	left := len(f.items)
-	err := f.ask(f.items[:together])
-	if sessionOnly(err) != nil || f.failed != nil || len(f.items) < left && together > 1 {
-		return sessionOnly(err)
-	}
-	if together == 1 {
-		return f.missing(left, err)
-	}
-	// Not even the first came. A server that shows none of many is asked for one at a time from now on: some say
-	// only behind a message which it is, some refuse to show many.
-	f.singly = f.singly || f.rows == 0
-	return f.missing(left, f.ask(f.items[:1]))
-}
-
-// together returns how many of the items to ask for with one command: those of one mailbox with rising UIDs, for in
-// that order servers show them.
-func (f *fetch) together() int {
-	if f.singly {
-		return 1
-	}
-	n := 1
-	for n < min(len(f.items), fetchBatch) {
-		it, before := f.items[n], f.items[n-1]
-		if it.Ref.Mailbox != before.Ref.Mailbox || it.Ref.Validity != before.Ref.Validity || uidOf(it) <= uidOf(before) {
-			break
+	defer f.forget()
+	for f.request(); len(f.requests) > 0; f.request() {
+		if err := f.answer(); err != nil || f.failed != nil {
+			return err
 		}
-		n++
 	}
-	return n
+	return nil
 }
 
-// missing deals with the first item after it was asked for alone, when left items were: if it did not come, why is
-// handed over instead.
-func (f *fetch) missing(left int, err error) error {
-	if len(f.items) < left || f.failed != nil || sessionOnly(err) != nil {
-		return sessionOnly(err)
+func renumbered() error {
+	return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseVanished,
+		Err: errors.New("the server has given the folder a new UIDVALIDITY: what was listed is no longer known by its UID")}
+}
+
+// answer takes the answer to the command that was sent first.
+func (f *fetch) answer() error {
+	rq := f.requests[0]
+	f.requests = f.requests[1:]
+	left := len(f.items)
+	err := f.take(rq)
+	switch {
+	case f.failed != nil || sessionOnly(err) != nil:
+		return err
+	case left-len(f.items) == rq.messages:
+		f.width = min(2*f.width, fetchBatch)
+		return nil
+	case rq.messages == 1:
+		return f.missing(err)
 	}
+	// What follows is thrown away, or it would come before its turn. A server that shows none of many is asked for one
+	// at a time from now on: some say only behind a message which it is, some refuse to show many.
+	f.singly = f.singly || f.bare
+	f.forget()
+	f.width = 1
+	return nil
+}
+
+// missing deals with the first item, which was asked for alone and did not come: why is handed over instead.
+func (f *fetch) missing(err error) error {
 	it := f.items[0]
 	why := unreadable(it, mail.CauseVanished, errors.New("the server does not show the message any more"))
 	var no *imap.Error
@@ -105,6 +119,8 @@ func (f *fetch) missing(left int, err error) error {
 		return err
 	case no != nil:
 		why = unreadable(it, mail.CauseRefused, answer(no))
+	case f.empty:
+		why = unreadable(it, mail.CauseProtocol, errors.New("the server shows the message as empty"))
 	case f.hollow:
 		why = unreadable(it, mail.CauseProtocol, errors.New("the server shows the message without its octets"))
 	}
@@ -112,18 +128,14 @@ func (f *fetch) missing(left int, err error) error {
 	return nil
 }
 
-// ask runs one FETCH and hands over what it shows of the items, up to the first that is not in its turn.
-func (f *fetch) ask(items []mail.Item) error {
-	var set imap.UIDSet
-	for _, it := range items {
-		set.AddNum(imap.UID(uidOf(it)))
-	}
-	f.rows, f.hollow = 0, false
-	cmd := f.imap.Fetch(set, wholeMessage)
-	defer cmd.Close()
+// take hands over what an answer shows of the items, up to the first that is not in its turn.
+func (f *fetch) take(rq request) error {
+	items := f.items[:rq.messages]
+	f.flaws = flaws{bare: true}
+	defer rq.cmd.Close()
 	inTurn := true
-	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
-		f.rows++
+	for msg := rq.cmd.Next(); msg != nil; msg = rq.cmd.Next() {
+		f.bare = false
 		inTurn = inTurn && len(items) > 0 && f.message(msg, uidOf(items[0]))
 		if f.failed != nil {
 			f.guard.Close() // before cmd, which would take in all that is still to come
@@ -133,7 +145,7 @@ func (f *fetch) ask(items []mail.Item) error {
 			items = items[1:]
 		}
 	}
-	return cmd.Close()
+	return rq.cmd.Close()
 }
 
 // message hands over a message if it is the one with this UID and has its octets.
@@ -144,11 +156,10 @@ func (f *fetch) message(msg *imapclient.FetchMessageData, want uint32) bool {
 		case imapclient.FetchItemDataUID:
 			mine = uint32(item.UID) == want
 		case imapclient.FetchItemDataBodySection:
-			if mine && !handed && item.Literal != nil {
+			if mine && !handed && f.readable(item.Literal) {
 				f.octets(item.Literal)
 				handed = true
 			}
-			f.hollow = f.hollow || item.Literal == nil
 		}
 		if f.failed != nil {
 			break // Next would take in the rest of the message
@@ -157,13 +168,21 @@ func (f *fetch) message(msg *imapclient.FetchMessageData, want uint32) bool {
 	return handed
 }
 
-func (f *fetch) octets(literal imap.LiteralReader) {
-	it := f.items[0]
-	if literal.Size() == 0 && it.Size > 0 {
-		f.hand(failing{unreadable(it, mail.CauseProtocol, errors.New("the server shows the message as empty"))})
-		return
+// readable reports whether a message has its octets.
+func (f *fetch) readable(literal imap.LiteralReader) bool {
+	switch {
+	case literal == nil:
+		f.hollow = true
+	case literal.Size() == 0 && f.items[0].Size > 0:
+		f.empty = true
+	default:
+		return true
 	}
-	b := &body{fetch: f, item: it, r: literal, left: literal.Size()}
+	return false
+}
+
+func (f *fetch) octets(literal imap.LiteralReader) {
+	b := &body{fetch: f, item: f.items[0], r: literal, left: literal.Size()}
 	f.hand(b)
 	if b.err != nil && b.err != io.EOF {
 		f.awaitEnd()

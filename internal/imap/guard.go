@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
 const (
@@ -47,18 +49,29 @@ type guard struct {
 	waiting  *command   // waits for a command continuation request
 	letter   *letter    // the message for the next APPEND
 	facts    facts
+	dialect
 }
 
 // facts are what the server has told beside the answers that go-imap passes on.
 type facts struct {
 	greeting  string
 	caps      capabilities // nil: not said, or no longer valid
-	exists    bool         // the mailbox being selected has said its EXISTS
-	permanent bool         // and its PERMANENTFLAGS
+	opening   opening
+	expunged  int                    // how many messages it said are gone
+	statuses  map[string]mail.Status // of what STATUS or LIST was asked for, by mailbox; zero fields: not told
+	outOfTurn bool                   // it answers a FETCH before the one that was sent first
 	bye       *respText
 	said      []string // ALERT, NO and BAD without a tag, BYE: the last ones
 	notes     []string // what was strange about the server, each once
 	chatter   int
+}
+
+// An opening is what a mailbox that is selected, or being selected, has told of itself.
+type opening struct {
+	exists    bool // its EXISTS
+	permanent bool // its PERMANENTFLAGS
+	modSeq    uint64
+	id        string
 }
 
 func newGuard(conn net.Conn) *guard {

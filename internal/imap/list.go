@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// window is about how many messages are listed with one command.
-	window = 2000
+	// maxWindow is about how many messages are listed with one command.
+	maxWindow = 2000
 	// maxArrivals is how many more messages a listing may show than the mailbox holds: some may come meanwhile.
 	maxArrivals = 1000
 	// maxMissing is how many messages left out of a listing are asked for one by one.
@@ -62,7 +62,7 @@ type lister struct {
 
 func (s *session) listFrom(from uint32) ([]mail.Item, error) {
 	l := &lister{session: s, from: from, items: make(map[uint32]mail.Item)}
-	for _, set := range s.windows(from) {
+	for _, set := range s.windows(uint64(from), 0) {
 		if err := l.ask(set, listing); err != nil {
 			return nil, err
 		}
@@ -80,18 +80,33 @@ func (s *session) listFrom(from uint32) ([]mail.Item, error) {
 	return items, nil
 }
 
-// windows parts the UIDs from from on into ranges of about window messages each, the last of them without end.
-// There are not more ranges than the messages make up, however sparse the UIDs are.
-func (s *session) windows(from uint32) []imap.UIDSet {
-	lo, next := uint64(from), uint64(s.status.Next)
-	var sets []imap.UIDSet
-	if s.status.Messages > window && lo < next {
-		width := max(window, (next-lo)*window/uint64(s.status.Messages))
-		for ; lo+width < next; lo += width {
+// windows parts the UIDs from lo to hi into ranges of about window messages each; hi 0 is without end, and so is the
+// last of the ranges then. There are not more ranges than the messages make up, however sparse the UIDs are.
+func (s *session) windows(lo, hi uint64) []imap.NumSet {
+	end, size := hi+1, s.window()
+	if hi == 0 {
+		end = uint64(s.status.Next)
+	}
+	var sets []imap.NumSet
+	if uint64(s.status.Messages) > size && lo < end {
+		width := max(size, (end-lo)*size/uint64(s.status.Messages))
+		for ; lo+width < end; lo += width {
 			sets = append(sets, uidRange(lo, lo+width-1))
 		}
 	}
-	return append(sets, uidRange(lo, 0))
+	return append(sets, uidRange(lo, hi))
+}
+
+// window is about how many messages are listed with one command.
+func (s *session) window() uint64 {
+	size := uint64(maxWindow)
+	if limit := s.caps.messageLimit(); limit > 0 {
+		size = min(size, limit)
+	}
+	if isYahoo(s.host) {
+		size = min(size, yahooWindow)
+	}
+	return size
 }
 
 func uidRange(start, stop uint64) imap.UIDSet {

@@ -17,22 +17,22 @@ type credential struct {
 }
 
 // credential returns user and password, or why they cannot be used; nothing was sent to anyone by then.
-func (c *Client) credential(ctx context.Context) (credential, error) {
-	if c.secret != nil {
-		return *c.secret, nil
+func (a *account) credential(ctx context.Context) (credential, error) {
+	if a.secret != nil {
+		return *a.secret, nil
 	}
-	if unsayable(c.login.User) {
+	if unsayable(a.login.User) {
 		return credential{}, usage(errors.New("the user name holds a line end or NUL"))
 	}
-	password, err := c.login.Password(ctx)
+	password, err := a.login.Password(ctx)
 	if err != nil {
 		return credential{}, noPassword(err)
 	}
 	if unsayable(password) {
 		return credential{}, usage(errors.New("the password holds a line end or NUL"))
 	}
-	c.secret = &credential{user: c.login.User, password: password}
-	return *c.secret, nil
+	a.secret = &credential{user: a.login.User, password: password}
+	return *a.secret, nil
 }
 
 // unsayable reports whether s would end a command and begin another.

@@ -29,3 +29,29 @@ func loginHint(host, text string) string {
 	}
 	return "check user name and password; the user name is often the whole e-mail address, and some providers want an app password or IMAP switched on"
 }
+
+// uidLast is the note on Exchange, which shows "* 1 FETCH (BODY[] {n} … UID 12)".
+const uidLast = "shows messages before it says which"
+
+// ceilings are how many messages Yahoo and AOL show of a folder at most, on their usual host and on the one for bulk:
+// the newest. What is older cannot be seen, and is not counted either.
+var ceilings = map[uint32]string{
+	10_000:  "the server shows exactly 10000 messages of the folder, as many as some providers show at most: older ones may be hidden",
+	100_000: "the server shows exactly 100000 messages of the folder, as many as some providers show at most: older ones may be hidden",
+}
+
+// ceiling says what a count means that is a ceiling, "" if it is none.
+func ceiling(host string, count uint32) string {
+	text := ceilings[count]
+	if text != "" && count == 10_000 && isYahoo(host) && !strings.HasPrefix(host, "export.") {
+		text += "; export." + host + " shows more"
+	}
+	return text
+}
+
+func isYahoo(host string) bool {
+	return strings.HasSuffix(host, ".yahoo.com") || strings.HasSuffix(host, ".aol.com")
+}
+
+// yahooWindow is how many messages Yahoo deals with in one command, announced (RFC 9738) or not.
+const yahooWindow = 1000

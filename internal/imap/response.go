@@ -78,7 +78,7 @@ func (g *guard) data(word string) error {
 		g.learnCaps(line)
 		g.emit("* " + shownCaps + "\r\n")
 		return err
-	case "LIST", "LSUB":
+	case "LIST", "LSUB", "XLIST":
 		return g.listed(word)
 	case "STATUS":
 		return g.mailboxStatus()
@@ -111,9 +111,11 @@ func (g *guard) numbered(n uint32) error {
 			return err
 		}
 		if word == "EXISTS" {
-			g.learn(func(f *facts) { f.exists = true })
+			g.learn(func(f *facts) { f.opening.exists = true })
 		} else if n == 0 {
 			return nil
+		} else {
+			g.learn(func(f *facts) { f.expunged++ })
 		}
 		g.emit("* ", strconv.FormatUint(uint64(n), 10), " ", word, "\r\n")
 		return nil
@@ -135,7 +137,7 @@ func (g *guard) listed(word string) error {
 	if err != nil {
 		return err
 	}
-	if err := g.lex.skip(); err != nil || word != "LIST" { // what RFC 5258 may add
+	if err := g.lex.skip(); err != nil || word != g.listing() { // what RFC 5258 may add
 		return err
 	}
 	if checkName(name) != nil {
@@ -168,6 +170,7 @@ func (g *guard) mailboxStatus() error {
 	if err := g.lex.lineEnd(); err != nil {
 		return err
 	}
+	g.learnStatus(name, items.list)
 	var pairs []string
 	for l := items.list; len(l) >= 2; l = l[2:] {
 		item := strings.ToUpper(l[0].text)
@@ -246,27 +249,41 @@ func (g *guard) quotaRoot() error {
 	}
 }
 
-// namespace reads a NAMESPACE response (RFC 2342 §5), of which only the first of the owner's namespaces is needed.
+// namespace reads a NAMESPACE response (RFC 2342 §5): the owner's, other users' and shared ones, each NIL or a list
+// of prefixes and delimiters.
 func (g *guard) namespace() error {
-	personal, err := g.lex.value(0)
-	if err != nil {
-		return err
+	var kinds [3]token
+	for i := range kinds {
+		var err error
+		if kinds[i], err = g.lex.value(0); errors.Is(err, errSyntax) {
+			break
+		} else if err != nil {
+			return err
+		}
 	}
 	if err := g.lex.skip(); err != nil {
 		return err
 	}
-	if len(personal.list) == 0 || len(personal.list[0].list) < 2 || checkName("x"+personal.list[0].list[0].text) != nil {
-		g.emit("* NAMESPACE NIL NIL NIL\r\n")
-		return nil
-	}
-	first := personal.list[0].list
-	g.emit("* NAMESPACE ((", quote(aliasPrefix+hex.EncodeToString([]byte(first[0].text))), " ", separator(first[1]), ")) NIL NIL\r\n")
+	g.emit("* NAMESPACE ", prefixes(kinds[0]), " ", prefixes(kinds[1]), " ", prefixes(kinds[2]), "\r\n")
 	return nil
+}
+
+func prefixes(kind token) string {
+	var all []string
+	for _, n := range kind.list {
+		if len(n.list) >= 2 && checkName("x"+n.list[0].text) == nil {
+			all = append(all, "("+quote(aliasPrefix+hex.EncodeToString([]byte(n.list[0].text)))+" "+separator(n.list[1])+")")
+		}
+	}
+	if len(all) == 0 {
+		return "NIL"
+	}
+	return "(" + strings.Join(all, "") + ")"
 }
 
 // separator writes a delimiter so that go-imap can read it; what cannot be one is none.
 func separator(delim token) string {
-	if r := []rune(delim.text); !delim.isNil() && len(r) == 1 && r[0] < 0x80 {
+	if r := []rune(delim.text); !delim.isNil() && len(r) == 1 && r[0] >= ' ' && r[0] < 0x7f {
 		return quote(delim.text)
 	}
 	return "NIL"

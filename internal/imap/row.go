@@ -12,12 +12,21 @@ import (
 // by the UID it knows when the first literal comes: a server that says UID after BODY, as Exchange may, would lose
 // every message. Small items and header fields are collected to that end; bodies are streamed.
 type row struct {
-	seq    uint32
-	uid    uint32
-	items  []string
+	shown
 	header *string // the header fields asked for, as go-imap is to read them
 	spoilt bool    // it is not for go-imap
 	begun  bool    // its beginning and a body are on their way to go-imap
+}
+
+// What is shown of a message in one row, its octets apart.
+type shown struct {
+	seq, uid uint32
+	flagged  bool // FLAGS was there
+	flags    []string
+	sized    bool // RFC822.SIZE was there, whatever it said
+	size     int64
+	received time.Time // zero: not told, or no time
+	identity string    // with its name before it; see mail.Item
 }
 
 // maxItemName is more than the name of an item has, its list of header fields included.
@@ -36,7 +45,7 @@ func (g *guard) fetch(seq uint32) error {
 	if err != nil {
 		return err
 	}
-	return g.items(&row{seq: seq})
+	return g.items(&row{shown: shown{seq: seq}})
 }
 
 // afterBody goes on with a row whose body is streamed but for the last octet, which go-imap gets when the whole
@@ -129,19 +138,23 @@ func (g *guard) item(r *row, name string, v token) error {
 		uid, _ := v.number()
 		return g.foundUID(r, uid)
 	case "FLAGS":
-		r.items = append(r.items, "FLAGS "+flagList(v.list))
+		r.flagged, r.flags = true, flagNames(v.list)
 	case "INTERNALDATE":
-		if t, err := time.Parse(dateTime, v.text); err == nil && t.Year() > 1 {
-			r.items = append(r.items, "INTERNALDATE "+quote(t.Format(dateTime)))
-		} else {
+		t, err := time.Parse(dateTime, v.text)
+		if err != nil || t.Year() <= 1 {
 			g.note("shows times of arrival that are none")
+			return nil
 		}
+		r.received = t
 	case "RFC822.SIZE":
-		if n, err := strconv.ParseInt(v.text, 10, 64); err == nil && n >= 0 {
-			r.items = append(r.items, "RFC822.SIZE "+strconv.FormatInt(n, 10))
-		} else {
+		n, err := strconv.ParseInt(v.text, 10, 64)
+		if r.sized = true; err != nil || n < 0 {
 			g.note("shows sizes that are none")
+			return nil
 		}
+		r.size = n
+	case emailID, gmailID:
+		r.identity = identity(name, v)
 	}
 	return nil
 }
@@ -166,14 +179,14 @@ func (g *guard) foundUID(r *row, uid uint32) error {
 // section takes a message or a part of one: the header fields and the whole message are what is asked for. It
 // reports whether the row goes on after a body has been streamed.
 func (g *guard) section(r *row, name string) (streaming bool, err error) {
-	want, only := g.fetching()
+	f := g.fetching()
 	text, size, literal, err := g.lex.nstring()
 	switch {
 	case err != nil:
 		return false, err
-	case name == "BODY[]" && want == wantBody && !r.begun:
-		return g.bodyOf(r, only, text, size, literal)
-	case strings.HasPrefix(name, "BODY[HEADER") && want == wantHeader && !strings.Contains(name, "]<"):
+	case name == f.section && f.want == wantBody && !r.begun:
+		return g.bodyOf(r, f, text, size, literal)
+	case strings.HasPrefix(name, "BODY[HEADER") && f.want == wantHeader && !strings.Contains(name, "]<"):
 		if literal {
 			text, err = g.lex.head(size)
 		}
@@ -222,14 +235,20 @@ func (l *lexer) head(size int64) (string, error) {
 
 // bodyOf begins the row for go-imap and streams the body. A row that has not told its UID yet can only be the
 // message asked for if one was asked for; in an answer to several it is passed over, and the message is asked for
-// alone later, because it is missing.
-func (g *guard) bodyOf(r *row, only uint32, text string, size int64, literal bool) (streaming bool, err error) {
+// alone later, because it is missing. So is one that another FETCH asks for whose turn it is not: whoever takes the
+// bodies takes them in order.
+func (g *guard) bodyOf(r *row, f fetching, text string, size int64, literal bool) (streaming bool, err error) {
 	if r.uid == 0 {
-		r.uid = only
+		r.uid = f.uid
 	}
-	if r.uid == 0 || r.spoilt {
-		g.note("shows messages before it says which")
+	if r.uid == 0 {
+		g.note(uidLast)
 		r.spoilt = true
+	} else if !f.set.has(r.uid) {
+		g.learn(func(k *facts) { k.outOfTurn = k.outOfTurn || f.behind })
+		r.spoilt = true
+	}
+	if r.spoilt {
 		if literal {
 			return false, g.lex.discard(size)
 		}
@@ -239,13 +258,13 @@ func (g *guard) bodyOf(r *row, only uint32, text string, size int64, literal boo
 	r.begun = true
 	switch {
 	case size < 0:
-		g.emit(" BODY[] NIL")
+		g.emit(" ", f.section, " NIL")
 		return false, nil
 	case !literal:
-		g.emit(" BODY[] {", strconv.FormatInt(size, 10), "}\r\n", text)
+		g.emit(" ", f.section, " {", strconv.FormatInt(size, 10), "}\r\n", text)
 		return false, nil
 	}
-	g.emit(" BODY[] {", strconv.FormatInt(size, 10), "}\r\n")
+	g.emit(" ", f.section, " {", strconv.FormatInt(size, 10), "}\r\n")
 	if size == 0 {
 		return true, g.tail(r)
 	}
@@ -258,11 +277,18 @@ func (g *guard) beginRow(r *row) {
 	g.emitItems(r)
 }
 
+// emitItems gives go-imap what it has not been given of the row yet.
 func (g *guard) emitItems(r *row) {
-	for _, item := range r.items {
-		g.emit(" ", item)
+	if r.flagged {
+		g.emit(" FLAGS ", soundFlags(r.flags))
 	}
-	r.items = nil
+	if !r.received.IsZero() {
+		g.emit(" INTERNALDATE ", quote(r.received.Format(dateTime)))
+	}
+	if r.sized {
+		g.emit(" RFC822.SIZE ", strconv.FormatInt(r.size, 10))
+	}
+	r.shown = shown{seq: r.seq, uid: r.uid}
 }
 
 // endRow ends a row. It is for go-imap only if it has what was asked for: a change of flags that the server tells
@@ -276,11 +302,18 @@ func (g *guard) endRow(r *row) error {
 		g.emit(")\r\n")
 		return nil
 	}
-	want, only := g.fetching()
+	f := g.fetching()
 	if r.uid == 0 {
-		r.uid = only
+		r.uid = f.uid
 	}
-	if r.spoilt || r.uid == 0 || want != wantUID && (want != wantHeader || r.header == nil) {
+	if r.spoilt {
+		return nil
+	}
+	if f.take != nil {
+		g.learn(func(f *facts) { f.chatter-- })
+		return f.take(r.shown)
+	}
+	if r.uid == 0 || f.want != wantUID && (f.want != wantHeader || r.header == nil) {
 		return nil
 	}
 	g.learn(func(f *facts) { f.chatter-- })
@@ -290,21 +323,4 @@ func (g *guard) endRow(r *row) error {
 	}
 	g.emit(")\r\n")
 	return nil
-}
-
-// fetching returns what the FETCH under way asks for, and of which message if it is one.
-func (g *guard) fetching() (w want, only uint32) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	n := 0
-	for _, c := range g.pending {
-		if c.want != wantNothing {
-			w, only = c.want, c.uid
-			n++
-		}
-	}
-	if n > 1 {
-		only = 0
-	}
-	return w, only
 }

@@ -2,6 +2,8 @@ package imap
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -21,13 +23,17 @@ func (c *Client) Select(ctx context.Context, mailbox string) (status mail.Status
 	return status, err
 }
 
-// open selects the mailbox. When that fails, none is selected.
+// open selects the mailbox, for reading only in a session that only reads. When that fails, none is selected.
 func (s *session) open(mailbox string) error {
 	s.mailbox = ""
 	if err := checkName(mailbox); err != nil {
 		return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseUsage, Err: err}
 	}
-	data, err := s.imap.Select(alias(mailbox), nil).Wait()
+	options := &imap.SelectOptions{ReadOnly: s.readOnly, CondStore: s.readOnly && s.remembers()}
+	data, err := s.imap.Select(alias(mailbox), options).Wait()
+	if s.readOnly && isNo(err) {
+		return s.notOpened(mailbox, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -38,22 +44,46 @@ func (s *session) open(mailbox string) error {
 	return nil
 }
 
+// notOpened tells a mailbox that is gone from one that cannot be opened.
+func (s *session) notOpened(mailbox string, err error) error {
+	there := true
+	var no *imap.Error
+	if errors.As(err, &no) && no.Code == imap.ResponseCodeNonExistent {
+		there = false
+	} else if limitOf(string(no.Code), no.Text) == nil {
+		var lerr error
+		if there, lerr = s.exists(mailbox); lerr != nil {
+			return lerr
+		}
+	}
+	if there {
+		return err
+	}
+	return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseVanished, Err: fmt.Errorf("the folder is not there any more: %w", answer(no))}
+}
+
 func (s *session) selected(data *imap.SelectData) error {
 	known := s.guard.known()
 	switch {
 	case data.UIDValidity == 0:
 		return strange("the server gives the folder no UIDVALIDITY, so that its messages have no lasting names")
-	case !known.exists:
+	case !known.opening.exists:
 		return strange("the server does not say how many messages the folder holds")
 	}
 	s.status = mail.Status{Validity: data.UIDValidity, Next: uint32(data.UIDNext), Messages: data.NumMessages}
-	if s.status.Next == 0 {
+	if s.remembers() {
+		s.status.ModSeq = known.opening.modSeq
+	}
+	if s.status.ID = known.opening.id; !s.caps.has("OBJECTID") {
+		s.status.ID = ""
+	}
+	if s.guessed = s.status.Next == 0; s.guessed {
 		if err := s.findNext(); err != nil {
 			return err
 		}
 	}
 	flags := data.PermanentFlags
-	if !known.permanent { // then all of FLAGS can be stored (RFC 3501 §7.1)
+	if !known.opening.permanent { // then all of FLAGS can be stored (RFC 3501 §7.1)
 		flags = data.Flags
 	}
 	s.permanent, s.keywords, s.reduced, s.balked = nil, false, allFlags, 0

@@ -22,13 +22,16 @@ type session struct {
 	guard  *guard
 	cancel context.CancelCauseFunc // closes the connection at once
 
+	host   string
 	tls    string       // the version, "" if there is none
 	before capabilities // of before the login
 	caps   capabilities
 	singly bool // it does not show many messages in answer to one command
 
+	readOnly  bool   // mailboxes are opened with EXAMINE
 	mailbox   string // selected; "" if none
 	status    mail.Status
+	guessed   bool       // its Next is a guess: the server does not tell
 	permanent mail.Flags // what can be stored with a message in it
 	keywords  bool       // so can any keyword
 	reduced   int        // how little of the flags it takes: allFlags, systemFlags or noFlags
@@ -46,7 +49,7 @@ func openSession(ctx context.Context, server dial.Server, login func(*session) e
 		return nil, err
 	}
 	g := newGuard(conn)
-	s := &session{imap: imapclient.New(g, nil), guard: g, cancel: cancel}
+	s := &session{imap: imapclient.New(g, nil), guard: g, cancel: cancel, host: server.Host}
 	if state := conn.TLS(); state != nil {
 		s.tls = tls.VersionName(state.Version)
 	}
@@ -76,6 +79,7 @@ func (s *session) enter(login func(*session) error) error {
 	if s.caps, err = s.askCaps(); err != nil {
 		return err
 	}
+	s.guard.speak(func(d *dialect) { d.identity, d.mailboxID = s.caps.identity(), s.caps.has("OBJECTID") })
 	return s.introduce()
 }
 

@@ -112,18 +112,29 @@ func tokens(args string) []token {
 }
 
 // flagList writes the flags go-imap can read; one that it cannot would end the session.
-func flagList(list []token) string {
+func flagList(list []token) string { return soundFlags(flagNames(list)) }
+
+func soundFlags(names []string) string {
 	var flags []string
-	for _, t := range list {
-		f := t.text
-		if strings.HasPrefix(f, `\`) {
-			f = `\` + strings.TrimLeft(f, `\`)
-		}
+	for _, f := range names {
 		if f == `\*` || soundFlag(f) {
 			flags = append(flags, f)
 		}
 	}
 	return "(" + strings.Join(flags, " ") + ")"
+}
+
+// flagNames are the flags in a list, with one backslash where servers write two.
+func flagNames(list []token) []string {
+	names := make([]string, 0, len(list))
+	for _, t := range list {
+		f := t.text
+		if strings.HasPrefix(f, `\`) {
+			f = `\` + strings.TrimLeft(f, `\`)
+		}
+		names = append(names, f)
+	}
+	return names
 }
 
 // soundFlag reports whether f is a flag of RFC 3501 §9: an atom, with a backslash before it if it is the system's.
@@ -144,3 +155,7 @@ func (t respText) said() string {
 	}
 	return mail.Printable(t.text)
 }
+
+// keptFlag reports whether f is a flag to be kept: one of RFC 3501, or a keyword with a bracket, which some servers
+// have.
+func keptFlag(f string) bool { return soundFlag(strings.ReplaceAll(f, "]", "_")) }

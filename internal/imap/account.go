@@ -1,0 +1,94 @@
+package imap
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mailhaul/mailhaul/internal/dial"
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// An account is the way to a server and the session there: what Client and Source have in common. It connects when
+// it must and keeps the session until an error spoils it or Close ends it.
+type account struct {
+	server   dial.Server
+	login    mail.Login
+	readOnly bool        // mailboxes are opened with EXAMINE
+	secret   *credential // asked for already
+	refused  error       // what the server said to the login; no second one is tried
+	session  *session
+}
+
+// Close logs out, if there is a session, and closes the connection. What it was called on can be used again.
+func (a *account) Close() error {
+	if s := a.session; s != nil {
+		a.session = nil
+		s.logout()
+	}
+	return nil
+}
+
+// with runs do in a session, a new one if need be, and closes the session if it is spoilt afterwards. Cancelling ctx
+// closes it meanwhile.
+func (a *account) with(ctx context.Context, op, mailbox string, do func(*session) error) error {
+	s, err := a.connect(ctx)
+	if err != nil {
+		return at(err, op, mailbox)
+	}
+	stop := context.AfterFunc(ctx, func() { s.cancel(context.Cause(ctx)) })
+	err = s.explain(do(s))
+	if !stop() && err != nil {
+		err = &mail.Error{Scope: mail.ScopeSession, Err: context.Cause(ctx)}
+	}
+	if s.broken() || scopeOf(err) >= mail.ScopeSession {
+		a.drop(err)
+	}
+	return at(err, op, mailbox)
+}
+
+func scopeOf(err error) mail.Scope {
+	var e *mail.Error
+	if errors.As(err, &e) {
+		return e.Scope
+	}
+	return 0
+}
+
+// drop closes the session without a farewell.
+func (a *account) drop(cause error) {
+	if s := a.session; s != nil {
+		a.session = nil
+		s.abort(cause)
+	}
+}
+
+func (a *account) connect(ctx context.Context) (*session, error) {
+	switch {
+	case a.refused != nil:
+		return nil, a.refused
+	case ctx.Err() != nil:
+		return nil, &mail.Error{Scope: mail.ScopeSession, Err: context.Cause(ctx)}
+	case a.session != nil && !a.session.broken():
+		return a.session, nil
+	}
+	a.drop(nil)
+	secret, err := a.credential(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openSession(ctx, a.server, func(s *session) error { return s.logIn(secret, a.server) })
+	if err == nil {
+		s.readOnly = a.readOnly
+		a.session = s
+		return s, nil
+	}
+	if ctx.Err() != nil {
+		return nil, &mail.Error{Scope: mail.ScopeSession, Err: context.Cause(ctx)}
+	}
+	err = secret.redact(err)
+	var e *mail.Error
+	if errors.As(err, &e) && e.Cause == mail.CauseLogin {
+		a.refused = err // a second try may lock the account
+	}
+	return nil, err
+}

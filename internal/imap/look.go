@@ -1,0 +1,252 @@
+package imap
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+const (
+	// asksTogether is how many FETCHes of small items are under way at once.
+	asksTogether = 4
+	// maxNumbers is how many messages are named in one command.
+	maxNumbers = 250
+)
+
+// A look collects what a mailbox shows of its messages. The rows come from the guard and not through go-imap, which
+// drops all rows of a message but the first: the flags of another client's change would take the place of the
+// message.
+//
+// Message numbers are what proves a listing whole: those of the rows follow one another without a gap from the first
+// message asked for to the last there is.
+type look struct {
+	*session
+	next    uint32             // UIDs from here on are new: all that makes an Item is wanted of them
+	from    uint32             // UIDs from here on are listed: 1 or next
+	lists   *imap.FetchOptions // what is wanted of older ones
+	rows    []line             // by UID
+	flags   map[string]mail.Flags
+	alone   bool  // what is asked for now is asked for alone
+	refused error // a NO to some FETCH
+}
+
+// A line is what is known of a message.
+type line struct {
+	seq, uid       uint32
+	flagged, sized bool
+	size           int64
+	received       time.Time
+	flags          mail.Flags
+	identity       string
+}
+
+func (s *session) newLook(next uint32) *look {
+	return &look{session: s, next: next, from: next, lists: numberOnly, flags: make(map[string]mail.Flags)}
+}
+
+// ask runs FETCHes and takes their rows. A NO is not the end of it: what else was shown counts.
+func (l *look) ask(sets []imap.NumSet, options *imap.FetchOptions) error {
+	l.guard.speak(func(d *dialect) { d.take = l.take })
+	defer l.guard.speak(func(d *dialect) { d.take = nil })
+	for part := range slices.Chunk(sets, asksTogether) {
+		var cmds []*imapclient.FetchCommand
+		for _, set := range part {
+			cmds = append(cmds, l.imap.Fetch(set, options))
+		}
+		for _, cmd := range cmds {
+			err := cmd.Close()
+			if sessionOnly(err) != nil {
+				return err
+			}
+			if isNo(err) && !strings.Contains(err.Error(), "MESSAGELIMIT") {
+				l.refused = err
+			}
+		}
+	}
+	l.settle()
+	return nil
+}
+
+// take takes a row, in the goroutine that reads. A message may have several.
+func (l *look) take(m shown) error {
+	if m.uid < l.from { // n:* shows the last message even if its UID is less
+		return nil
+	}
+	if uint64(len(l.rows)) > 2*uint64(l.status.Messages)+maxArrivals {
+		return wireError("the server lists more messages than the folder holds")
+	}
+	l.rows = append(l.rows, line{seq: m.seq, uid: m.uid, flagged: m.flagged, sized: m.sized || l.alone, size: m.size,
+		received: m.received, flags: l.flagsOf(m.flags), identity: m.identity})
+	return nil
+}
+
+// flagsOf returns the set of these names, the same for all messages that have the same.
+func (l *look) flagsOf(names []string) mail.Flags {
+	if len(names) == 0 {
+		return nil
+	}
+	key := strings.Join(names, " ")
+	set, ok := l.flags[key]
+	if !ok {
+		set = mail.MakeFlags(slices.DeleteFunc(names, func(f string) bool { return !keptFlag(f) })...)
+		l.flags[key] = set
+	}
+	return set
+}
+
+// settle puts the rows in order, those of one message into one, and leaves out what does not show what was asked for:
+// that message was not listed, only mentioned.
+func (l *look) settle() {
+	slices.SortStableFunc(l.rows, func(a, b line) int { return cmp.Compare(a.uid, b.uid) })
+	kept := l.rows[:0]
+	for _, m := range l.rows {
+		if n := len(kept); n > 0 && kept[n-1].uid == m.uid {
+			kept[n-1].add(m)
+			continue
+		}
+		kept = append(kept, m)
+	}
+	l.rows = slices.DeleteFunc(kept, func(m line) bool { return !l.shows(m) })
+}
+
+func (m *line) add(more line) {
+	m.seq = more.seq
+	if more.flagged {
+		m.flagged, m.flags = true, more.flags
+	}
+	if more.sized {
+		m.sized, m.size = true, max(m.size, more.size)
+	}
+	if !more.received.IsZero() {
+		m.received = more.received
+	}
+	m.identity = cmp.Or(more.identity, m.identity)
+}
+
+func (l *look) shows(m line) bool {
+	if m.uid >= l.next {
+		return m.sized
+	}
+	return m.flagged || m.sized || l.lists == numberOnly
+}
+
+// base is how many messages there are below the first that is listed.
+func (l *look) base() uint32 {
+	switch {
+	case l.from == 1:
+		return 0
+	case len(l.rows) == 0:
+		return l.status.Messages
+	}
+	return l.rows[0].seq - min(l.rows[0].seq, 1)
+}
+
+// older is how many messages there are below what is new.
+func (l *look) older() uint32 { return l.base() }
+
+// lookBack lists what is older too.
+func (l *look) lookBack(flags bool) error {
+	if l.from = 1; flags {
+		l.lists = flagsOnly
+	}
+	return l.ask(l.windows(1, uint64(l.next)-1), l.lists)
+}
+
+// A gap is where messages are counted that were not listed.
+type gap struct {
+	uids uidSet
+	seqs [2]uint32
+}
+
+// gaps returns where messages are missing; none if there are as many as are counted, whatever their numbers.
+func (l *look) gaps() []gap {
+	count := l.status.Messages
+	last := line{uid: l.from - 1, seq: l.base()}
+	if uint64(last.seq)+uint64(len(l.rows)) >= uint64(count) {
+		return nil
+	}
+	var gaps []gap
+	for _, m := range l.rows {
+		if m.seq > last.seq+1 {
+			gaps = append(gaps, gap{uidSet{{last.uid + 1, m.uid - 1}}, [2]uint32{last.seq + 1, m.seq - 1}})
+		}
+		last = line{uid: m.uid, seq: max(m.seq, last.seq)}
+	}
+	if last.seq < count {
+		gaps = append(gaps, gap{uidSet{{last.uid + 1, 0}}, [2]uint32{last.seq + 1, count}})
+	}
+	return gaps
+}
+
+// fill asks for what is missing: for the UIDs where it should be as long as more is shown, which gets everything from
+// a server that answers only for so many at a time, and then for each message alone, by its number. What neither
+// shows is not to be had, and it depends on whether the server said no what that means.
+func (l *look) fill() error {
+	for {
+		gaps, before := l.gaps(), len(l.rows)
+		if len(gaps) == 0 {
+			return nil
+		}
+		if err := l.ask(ranges(gaps), wholeItem); err != nil {
+			return err
+		}
+		if len(l.rows) == before {
+			break
+		}
+	}
+	l.alone = true
+	if err := l.ask(numbers(l.gaps()), wholeItem); err != nil {
+		return err
+	}
+	if len(l.gaps()) > 0 {
+		return l.refused
+	}
+	return nil
+}
+
+func ranges(gaps []gap) (sets []imap.NumSet) {
+	for _, g := range gaps[:min(len(gaps), maxMissing)] {
+		sets = append(sets, uidRange(uint64(g.uids[0][0]), uint64(g.uids[0][1])))
+	}
+	return sets
+}
+
+func numbers(gaps []gap) (sets []imap.NumSet) {
+	for _, g := range gaps {
+		for n := g.seqs[0]; n <= g.seqs[1] && len(sets) < maxMissing; n++ {
+			sets = append(sets, imap.SeqSetNum(n))
+		}
+	}
+	return sets
+}
+
+// item makes an Item of a line.
+func (l *look) item(m line) mail.Item {
+	return mail.Item{
+		Ref:  mail.Ref{Mailbox: l.mailbox, Validity: l.status.Validity, UID: strconv.FormatUint(uint64(m.uid), 10)},
+		Size: m.size, Flags: m.flags, Received: m.received, Identity: m.identity,
+	}
+}
+
+// setsOf parts UIDs into sets that fit into a command.
+func setsOf(uids []uint32) (sets []imap.NumSet) {
+	sorted := slices.Compact(slices.Sorted(slices.Values(uids)))
+	for part := range slices.Chunk(sorted, maxNumbers) {
+		var set imap.UIDSet
+		for _, uid := range part {
+			if soundUID(uid) {
+				set.AddNum(imap.UID(uid))
+			}
+		}
+		if len(set) > 0 {
+			sets = append(sets, set)
+		}
+	}
+	return sets
+}

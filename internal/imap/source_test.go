@@ -1,0 +1,109 @@
+package imap
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailhaul/mailhaul/backup"
+	"github.com/mailhaul/mailhaul/backup/sourcetest"
+	"github.com/mailhaul/mailhaul/internal/dial"
+	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/postoffice"
+	"github.com/mailhaul/mailhaul/internal/postoffice/dovecot"
+)
+
+var (
+	_ backup.Stateful = (*Source)(nil)
+	_ backup.Headed   = (*Source)(nil)
+)
+
+// source returns a Source of the script, as client does.
+func (s *script) source(t testing.TB) *Source {
+	t.Helper()
+	src := NewSource(dial.Server{Host: "imap.example.org", Port: 143, Plain: true, Idle: 30 * time.Second, Dialer: s.dial},
+		mail.Login{User: "me", Password: password})
+	t.Cleanup(func() {
+		src.Close()
+		s.running.Wait()
+	})
+	return src
+}
+
+// sourceInOffice returns a Source for an account in a postoffice, and its server.
+func sourceInOffice(t testing.TB, trouble postoffice.Trouble, messages ...[]byte) (*Source, *postoffice.Server, *postoffice.Account) {
+	t.Helper()
+	office := postoffice.New()
+	me := office.Account("me", canary)
+	for _, octets := range messages {
+		me.Deliver(mail.Inbox, postoffice.Message{Octets: octets})
+	}
+	server := office.IMAP(trouble)
+	t.Cleanup(func() { server.Close() })
+	s := NewSource(dial.Server{Host: "imap.example.org", Port: 143, Plain: true, Dialer: server.Dial},
+		mail.Login{User: "me", Password: password})
+	t.Cleanup(func() { s.Close() })
+	return s, server, me
+}
+
+func TestSource(t *testing.T) {
+	for name, trouble := range map[string]postoffice.Trouble{
+		"all there is": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var servers []*postoffice.Server
+			sourcetest.Test(t, func(t *testing.T, messages [][]byte) sourcetest.Account {
+				s, server, me := sourceInOffice(t, trouble, messages...)
+				servers = append(servers, server)
+				return sourcetest.Account{Source: s, State: func() any { return me.Messages(mail.Inbox) }}
+			})
+			for _, server := range servers {
+				wantOnlyReading(t, server)
+			}
+		})
+	}
+}
+
+// wantOnlyReading: nothing was said that could change anything.
+func wantOnlyReading(t *testing.T, server *postoffice.Server) {
+	t.Helper()
+	harmless := []string{"CAPABILITY", "LOGIN", "ID", "LIST", "LSUB", "XLIST", "NAMESPACE", "STATUS", "EXAMINE", "NOOP", "FETCH", "UID FETCH", "LOGOUT"}
+	for _, command := range server.Commands() {
+		if !slices.ContainsFunc(harmless, func(verb string) bool { return verbOf(command) == verb }) {
+			t.Errorf("the source said %q", command)
+		}
+	}
+}
+
+func TestSourceAtDovecot(t *testing.T) {
+	server := dovecot.Start(t, dovecot.Options{})
+	users := 0
+	sourcetest.Test(t, func(t *testing.T, messages [][]byte) sourcetest.Account {
+		users++
+		user := fmt.Sprintf("user%d", users)
+		for _, octets := range messages {
+			server.Deliver(t, user, mail.Inbox, octets, nil, time.Now())
+		}
+		s := NewSource(dial.Server{Host: dovecot.Host, Port: server.IMAPS, CAFile: server.CAFile},
+			mail.Login{User: user, Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
+		t.Cleanup(func() { s.Close() })
+		return sourcetest.Account{Source: s, State: func() any {
+			var all []string // without the UIDs, which the first look gives
+			for _, m := range server.Messages(t, user, mail.Inbox) {
+				all = append(all, fmt.Sprintf("%s\x00%s\x00%v", m.Octets, m.Flags, m.Received))
+			}
+			return strings.Join(all, "\x00\x00")
+		}}
+	})
+}
+
+func verbOf(command string) string {
+	fields := strings.Fields(command)
+	if fields[0] == "UID" {
+		return strings.Join(fields[:2], " ")
+	}
+	return fields[0]
+}
