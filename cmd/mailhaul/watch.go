@@ -251,18 +251,25 @@ func escapeUnseen(line []byte) []byte {
 
 // A bar is the one line on the terminal that moves: octets, with messages, rate and time left.
 type bar struct {
-	out io.Writer
+	row row
 	bar *progressbar.ProgressBar
 }
 
+const (
+	wordsWidth = 60 // columns for what stands beside the bar
+	leastBar   = 12
+	mostBar    = 40
+)
+
 func newBar(out io.Writer) *bar {
-	return &bar{out: out, bar: progressbar.NewOptions64(-1,
-		progressbar.OptionSetWriter(out),
+	r := row{out}
+	return &bar{row: r, bar: progressbar.NewOptions64(-1,
+		progressbar.OptionSetWriter(r),
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionShowTotalBytes(true),
 		progressbar.OptionSetPredictTime(true),
 		progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionFullWidth(),
+		progressbar.OptionSetWidth(min(max(leastBar, r.width()-wordsWidth), mostBar)),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionUseANSICodes(false),
 	)}
@@ -282,6 +289,6 @@ func (b *bar) show(w *watcher) {
 // erase takes the bar off the screen, so that a line can be written; the next show draws it again.
 func (b *bar) erase() {
 	if b != nil {
-		b.bar.Clear()
+		b.row.clear()
 	}
 }
