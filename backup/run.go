@@ -188,7 +188,7 @@ func (r *run) fetch(ctx context.Context, mb mail.Mailbox, items []mail.Item) err
 
 // take puts one message into the batch under way and hands the batch over when it is full.
 func (r *run) take(c *committer, mb mail.Mailbox, it mail.Item, body io.Reader) error {
-	entry, err := c.batch().Put(it, mb, body)
+	entry, err := c.batch().Put(it, mb, r.Watch.Reader(progress.Source, body))
 	if err != nil {
 		return r.notTaken(it, err)
 	}

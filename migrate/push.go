@@ -225,7 +225,7 @@ func (b *box) append(ctx context.Context, batch []archive.Entry, s *sending) err
 	outgoing := make([]mail.Outgoing, len(batch))
 	for i, e := range batch {
 		outgoing[i] = mail.Outgoing{Flags: e.Flags, Received: e.Received, Octets: e.Octets,
-			Open: func() (io.ReadCloser, error) { return b.run.Archive.OpenMessage(e) }}
+			Open: func() (io.ReadCloser, error) { return b.run.openWatched(e) }}
 	}
 	told := make([]bool, len(batch))
 	err := b.run.Destination.Append(ctx, b.name, outgoing, func(i int, uid uint32, err error) {
@@ -238,6 +238,18 @@ func (b *box) append(ctx context.Context, batch []archive.Entry, s *sending) err
 		}
 	}
 	return err
+}
+
+// openWatched opens a message to be sent, and tells of it while it goes.
+func (r *run) openWatched(e archive.Entry) (io.ReadCloser, error) {
+	f, err := r.Archive.OpenMessage(e)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{r.Watch.Reader(progress.Destination, f), f}, nil
 }
 
 // answered sorts one entry by the server's answer.

@@ -38,6 +38,11 @@ type (
 		Messages int
 		Octets   int64
 	}
+	// Moving: so many octets more of some message went over the wire. Moved tells when it is whole.
+	Moving struct {
+		Half   Half
+		Octets int64
+	}
 	// Moved: one message went over the wire. It is not safe yet.
 	Moved struct {
 		Half   Half
@@ -76,6 +81,7 @@ type (
 )
 
 func (Listed) event()    {}
+func (Moving) event()    {}
 func (Moved) event()     {}
 func (Archived) event()  {}
 func (Confirmed) event() {}
