@@ -34,8 +34,16 @@ type watcher struct {
 	said        time.Time // when the last plain line or JSON progress was
 }
 
-// A part is how many messages of one half are done, of how many.
-type part struct{ done, todo int }
+// A part is what one half has done, and has to do.
+type part struct {
+	done, todo int
+	moving     int64 // octets of messages that are not whole yet
+
+	// Of the folder listed last, what is not done.
+	mailbox string
+	left    int
+	octets  int64
+}
 
 func (w *watcher) part(h progress.Half) *part {
 	if h == progress.Source {
@@ -105,20 +113,45 @@ func (t *terminal) progressMode() progressMode {
 func (w *watcher) count(e progress.Event) {
 	switch e := e.(type) {
 	case progress.Listed:
-		w.part(e.Half).todo += e.Messages
-		w.total += e.Octets
-		if w.both && e.Half == progress.Source { // what is fetched is brought as well
-			w.destination.todo += e.Messages
-			w.total += e.Octets
-		}
+		w.list(e)
+	case progress.Moving:
+		w.part(e.Half).moving += e.Octets
 	case progress.Moved:
-		w.part(e.Half).done++
+		w.part(e.Half).moved(e.Octets)
 		w.done += e.Octets
+	case progress.Waiting: // what was under way comes again
+		w.part(e.Half).moving = 0
 	case progress.Confirmed:
 		w.destination.done += e.Present
 	}
-	w.total = max(w.total, w.done) // sizes of a listing are estimates
+	w.total = max(w.total, w.carried()) // sizes of a listing are estimates
 }
+
+// list takes a listing in. When a folder is listed again, after a cut, what was left of it is in the new one.
+func (w *watcher) list(e progress.Listed) {
+	p := w.part(e.Half)
+	messages, octets := e.Messages, e.Octets
+	if p.mailbox == e.Mailbox {
+		messages, octets = messages-p.left, octets-p.octets
+	}
+	p.mailbox, p.left, p.octets = e.Mailbox, e.Messages, e.Octets
+	p.todo += messages
+	w.total += octets
+	if w.both && e.Half == progress.Source { // what is fetched is brought as well
+		w.destination.todo += messages
+		w.total += octets
+	}
+}
+
+func (p *part) moved(octets int64) {
+	p.done++
+	p.left = max(0, p.left-1)
+	p.octets = max(0, p.octets-octets)
+	p.moving = max(0, p.moving-octets)
+}
+
+// carried is how many octets went over the wire.
+func (w *watcher) carried() int64 { return w.done + w.source.moving + w.destination.moving }
 
 func (w *watcher) tell(e progress.Event, mode progressMode) {
 	if w.t.json {
@@ -150,11 +183,11 @@ func sentence(e progress.Event) string {
 	return ""
 }
 
-// line is the progress in words: messages, octets, rate and what is left.
+// line is the progress in words: messages, time left, octets and rate.
 func (w *watcher) line() string {
-	s := fmt.Sprintf("%s, %s of %s", w.messages(), size(w.done), size(w.total))
+	s := fmt.Sprintf("%s%s, %s of %s", w.messages(), w.left(), size(w.carried()), size(w.total))
 	if rate := w.rate(); rate > 0 {
-		s += fmt.Sprintf(", %s/s, %s left", size(int64(rate)), w.left(rate))
+		s += fmt.Sprintf(" (%s/s)", size(int64(rate)))
 	}
 	return s
 }
@@ -167,15 +200,21 @@ func (w *watcher) messages() string {
 	return fmt.Sprintf("%d/%d messages", w.source.done+w.destination.done, w.source.todo+w.destination.todo)
 }
 
-func (w *watcher) rate() float64 {
-	if t := time.Since(w.began).Seconds(); t > 0 {
-		return float64(w.done) / t
+// left says how long the others will take, if that can be said.
+func (w *watcher) left() string {
+	rate := w.rate()
+	if rate == 0 {
+		return ""
 	}
-	return 0
+	left := time.Duration(float64(w.total-w.carried()) / rate * float64(time.Second))
+	return fmt.Sprintf(", %s left", left.Round(time.Second))
 }
 
-func (w *watcher) left(rate float64) time.Duration {
-	return time.Duration(float64(w.total-w.done) / rate * float64(time.Second)).Round(time.Second)
+func (w *watcher) rate() float64 {
+	if t := time.Since(w.began).Seconds(); t > 0 {
+		return float64(w.carried()) / t
+	}
+	return 0
 }
 
 // size writes octets for people, in powers of ten as mail providers do.
@@ -196,13 +235,13 @@ func (w *watcher) tellJSON(e progress.Event) {
 	switch e := e.(type) {
 	case progress.Listed:
 		line = map[string]any{"event": "listed", "half": e.Half, "mailbox": e.Mailbox, "messages": e.Messages, "bytes": e.Octets}
-	case progress.Moved:
+	case progress.Moving, progress.Moved:
 		if time.Since(w.said) < jsonEvery {
 			return
 		}
 		w.said = time.Now()
 		line = map[string]any{"event": "progress", "fetched": w.source.done, "of_fetched": w.source.todo,
-			"brought": w.destination.done, "of_brought": w.destination.todo, "bytes": w.done, "of_bytes": w.total}
+			"brought": w.destination.done, "of_brought": w.destination.todo, "bytes": w.carried(), "of_bytes": w.total}
 	case progress.Archived:
 		line = map[string]any{"event": "archived", "mailbox": e.Mailbox, "messages": e.Messages, "bytes": e.Octets}
 	case progress.Confirmed:
@@ -251,44 +290,61 @@ func escapeUnseen(line []byte) []byte {
 
 // A bar is the one line on the terminal that moves: octets, with messages, rate and time left.
 type bar struct {
-	row row
-	bar *progressbar.ProgressBar
+	row     row
+	bar     *progressbar.ProgressBar
+	columns int       // of the bar itself
+	drawn   time.Time // zero: it is not on the screen
 }
 
 const (
-	wordsWidth = 60 // columns for what stands beside the bar
+	wordsWidth = 64 // columns for what stands beside the bar
 	leastBar   = 12
 	mostBar    = 40
+	// barEvery is how often the bar moves: small messages that come fast have better use for the time.
+	barEvery = 100 * time.Millisecond
 )
 
 func newBar(out io.Writer) *bar {
 	r := row{out}
-	return &bar{row: r, bar: progressbar.NewOptions64(-1,
+	columns := min(max(leastBar, r.width()-wordsWidth), mostBar)
+	return &bar{row: r, columns: columns, bar: progressbar.NewOptions64(-1,
 		progressbar.OptionSetWriter(r),
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionShowTotalBytes(true),
-		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionSetPredictTime(false), // it would show two times and say of what neither is
 		progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionSetWidth(min(max(leastBar, r.width()-wordsWidth), mostBar)),
-		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionSetWidth(columns),
 		progressbar.OptionUseANSICodes(false),
 	)}
 }
 
 func (b *bar) show(w *watcher) {
-	if b == nil || w.total == 0 {
+	if b == nil || w.total == 0 || time.Since(b.drawn) < barEvery {
 		return
 	}
+	b.drawn = time.Now()
 	if b.bar.GetMax64() != w.total {
 		b.bar.ChangeMax64(w.total)
 	}
-	b.bar.Describe(w.messages())
-	b.bar.Set64(w.done)
+	b.bar.Describe(b.fitting(w.messages()+w.left(), w.messages(), ""))
+	b.bar.Set64(w.carried())
+}
+
+// fitting returns the first of the texts that has room beside the bar.
+func (b *bar) fitting(texts ...string) (text string) {
+	room := b.row.width() - b.columns - len(" 100% || (999 kB/s)")
+	for _, text = range texts {
+		if len(text) <= room {
+			break
+		}
+	}
+	return text
 }
 
 // erase takes the bar off the screen, so that a line can be written; the next show draws it again.
 func (b *bar) erase() {
 	if b != nil {
 		b.row.clear()
+		b.drawn = time.Time{}
 	}
 }
