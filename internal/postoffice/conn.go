@@ -31,6 +31,9 @@ func (c *conn) now() Trouble { return c.srv.troubleNow(c.n) }
 // has reports whether the server has that capability.
 func (c *conn) has(capability string) bool { return !slices.Contains(c.at.Without, capability) }
 
+// hasToo reports whether the server has that capability beside the ordinary ones.
+func (c *conn) hasToo(capability string) bool { return slices.Contains(c.at.With, capability) }
+
 // heard notes that a command arrived.
 func (c *conn) heard(command string) {
 	c.srv.mu.Lock()
@@ -44,13 +47,22 @@ func (c *conn) heard(command string) {
 // fault returns what befalls the command, or nil. The size is that of its message, and m the message where it is
 // known; early means before its literal.
 func (c *conn) fault(verb string, early bool, size int64, m *Message) *Fault {
+	return c.faultAmong(verb, early, size, m, func(*Fault) bool { return true })
+}
+
+// faultOf returns what befalls the command because of this message, which is one of several.
+func (c *conn) faultOf(verb string, early bool, m *Message) *Fault {
+	return c.faultAmong(verb, early, int64(len(m.Octets)), m, func(f *Fault) bool { return f.Match != nil || f.Larger > 0 })
+}
+
+func (c *conn) faultAmong(verb string, early bool, size int64, m *Message, counts func(*Fault) bool) *Fault {
 	c.srv.mu.Lock()
 	faults, fitted := c.srv.troubleOf(c.n).Faults, c.srv.fitted
 	c.srv.mu.Unlock()
 	var befalls *Fault
 	for i := range faults {
 		f := &faults[i]
-		if !f.fits(verb, early, size, m) { // which may ask the server something
+		if !counts(f) || !f.fits(verb, early, size, m) { // which may ask the server something
 			continue
 		}
 		c.srv.mu.Lock()

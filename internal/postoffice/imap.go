@@ -36,7 +36,8 @@ func talkIMAP(c *conn) {
 	r.withheld = c.fault("GREETING", false, 0, nil)
 	server := imapserver.New(&imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-			return &session{relay: r}, nil, nil
+			r.session = &session{relay: r}
+			return r.session, nil, nil
 		},
 		Caps:         capabilities(c),
 		Logger:       quiet{},

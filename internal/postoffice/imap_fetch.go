@@ -67,17 +67,77 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, options *ima
 			return no(imap.ResponseCodeCannot, "mail is not parsed here")
 		}
 	}
-	var err error
+	var asked []numbered
+	hide := s.now().Hide
 	s.each(set, func(n uint32, m *stored) {
-		if err == nil {
-			err = s.fetch(w.CreateMessage(n), m, options)
+		if s.changed(m) && (hide == nil || !hide(m.Message)) {
+			asked = append(asked, numbered{n, m})
 		}
 	})
-	return err
+	asked, rest := s.answeredFor(asked)
+	return s.fetchAll(w, asked, options, rest)
 }
 
-func (s *session) fetch(w *imapserver.FetchResponseWriter, m *stored, options *imap.FetchOptions) error {
+func (s *session) changed(m *stored) bool {
+	s.account.mu.Lock()
+	defer s.account.mu.Unlock()
+	return m.modSeq > s.since
+}
+
+// fetchAll shows the messages up to one because of which something befalls the command.
+func (s *session) fetchAll(w *imapserver.FetchWriter, asked []numbered, options *imap.FetchOptions, rest string) error {
+	befallen := func(m *stored, early bool) bool {
+		if len(options.BodySection) > 0 && s.withheld == nil {
+			s.withheld = s.faultOf(s.verb, early, &m.Message)
+		}
+		return s.withheld != nil
+	}
+	if slices.ContainsFunc(asked, func(one numbered) bool { return befallen(one.m, true) }) {
+		return nil
+	}
+	for _, one := range asked {
+		if befallen(one.m, false) {
+			return nil
+		}
+		if err := s.fetch(w, one, options); err != nil {
+			return err
+		}
+	}
+	if rest != "" {
+		s.withheld = &Fault{Say: rest}
+	}
+	return nil
+}
+
+func (s *session) fetch(w *imapserver.FetchWriter, one numbered, options *imap.FetchOptions) error {
+	m, trouble := one.m, s.now()
+	if trouble.Unasked {
+		unasked := w.CreateMessage(one.n)
+		unasked.WriteUID(imap.UID(m.UID))
+		unasked.WriteFlags(s.flagsOf(m))
+		if err := unasked.Close(); err != nil {
+			return err
+		}
+	}
 	read := s.markRead(m, options)
+	s.row, s.hollow = m, trouble.Hollow != nil && trouble.Hollow(m.Message)
+	row := w.CreateMessage(one.n)
+	if !trouble.BodyFirst {
+		s.writeItems(row, m, options, read)
+	}
+	for _, section := range options.BodySection {
+		octets := part(m.Octets, section)
+		literal := row.WriteBodySection(section, int64(len(octets)))
+		literal.Write(octets)
+		literal.Close()
+	}
+	if trouble.BodyFirst {
+		s.writeItems(row, m, options, read)
+	}
+	return row.Close()
+}
+
+func (s *session) writeItems(w *imapserver.FetchResponseWriter, m *stored, options *imap.FetchOptions, read bool) {
 	if options.UID {
 		w.WriteUID(imap.UID(m.UID))
 	}
@@ -90,13 +150,6 @@ func (s *session) fetch(w *imapserver.FetchResponseWriter, m *stored, options *i
 	if options.RFC822Size {
 		w.WriteRFC822Size(int64(len(m.Octets)))
 	}
-	for _, section := range options.BodySection {
-		octets := part(m.Octets, section)
-		literal := w.WriteBodySection(section, int64(len(octets)))
-		literal.Write(octets)
-		literal.Close()
-	}
-	return w.Close()
 }
 
 // markRead sets \Seen where a body is asked for without PEEK, and reports whether it was not set before.
@@ -110,7 +163,7 @@ func (s *session) markRead(m *stored, options *imap.FetchOptions) bool {
 	if m.has(imap.FlagSeen) {
 		return false
 	}
-	m.Flags = append(slices.Clone(m.Flags), string(imap.FlagSeen))
+	m.Flags, m.modSeq = append(slices.Clone(m.Flags), string(imap.FlagSeen)), s.account.change(s.mailbox)
 	return true
 }
 

@@ -16,13 +16,15 @@ import (
 // It reads and writes in imapserver's goroutine only: imapserver finishes one command before it reads the next.
 type relay struct {
 	*conn
-	in  *bufio.Reader
-	out *bufio.Writer
+	session *session
+	in      *bufio.Reader
+	out     *bufio.Writer
 
 	// The command under way.
-	tag      string
-	verb     string
-	command  string // without its tag, with the password replaced
+	tag     string
+	verb    string
+	command string // without its tag, with the password replaced
+	beyond
 	literals [][]byte
 	answered bool
 	withheld *Fault // befell it: its answer is not sent
@@ -103,6 +105,7 @@ func (r *relay) readCommand() ([]byte, error) {
 		}
 		if first {
 			r.begin(line)
+			line = r.understood(line)
 		} else {
 			r.command += strings.TrimRight(line, "\r\n")
 		}

@@ -14,7 +14,7 @@ func (r *relay) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		if r.literal > 0 {
 			n := min(int64(len(rest)), r.literal)
-			if r.withheld == nil {
+			if r.withheld == nil && r.begun == "" {
 				r.out.Write(rest[:n])
 			}
 			r.literal -= n
@@ -40,7 +40,12 @@ func (r *relay) fromServer(line string) error {
 	if found := marker.FindStringSubmatch(line); found != nil {
 		r.literal, _ = strconv.ParseInt(found[1], 10, 64)
 	}
-	line = strings.TrimRight(line, "\r\n")
+	line = r.begun + strings.TrimRight(line, "\r\n")
+	r.begun = ""
+	if r.hollow && r.literal > 0 {
+		r.hollow, r.begun = false, marker.ReplaceAllString(line+"\r\n", "NIL")
+		return nil
+	}
 	last := strings.HasPrefix(line, r.tag+" ")
 	if last {
 		r.answered = true
@@ -81,7 +86,13 @@ func (r *relay) endless() error {
 }
 
 func (r *relay) say(line string) {
-	for _, prefix := range []string{"* LIST ", "* LSUB ", "* STATUS "} {
+	for _, line := range r.besides(line) {
+		r.sayLine(line)
+	}
+}
+
+func (r *relay) sayLine(line string) {
+	for _, prefix := range []string{"* LIST ", "* LSUB ", "* XLIST ", "* STATUS "} {
 		if strings.HasPrefix(line, prefix) {
 			line = sayNames(line)
 		}
@@ -99,7 +110,8 @@ func (r *relay) announced(line string) string {
 		return line
 	}
 	return capabilityList.ReplaceAllStringFunc(line, func(list string) string {
-		return strings.Join(slices.DeleteFunc(strings.Split(list, " "), r.hides), " ")
+		names := slices.DeleteFunc(strings.Split(list, " "), r.hides)
+		return strings.Join(append(names, r.at.With...), " ")
 	})
 }
 

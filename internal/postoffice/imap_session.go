@@ -168,7 +168,11 @@ func (s *session) Namespace() (*imap.NamespaceData, error) {
 	s.account.mu.Lock()
 	defer s.account.mu.Unlock()
 	personal := imap.NamespaceDescriptor{Prefix: s.account.prefix, Delim: s.account.delim}
-	return &imap.NamespaceData{Personal: []imap.NamespaceDescriptor{personal}}, nil
+	data := &imap.NamespaceData{Personal: []imap.NamespaceDescriptor{personal}}
+	for _, prefix := range s.account.shared {
+		data.Other = append(data.Other, imap.NamespaceDescriptor{Prefix: prefix, Delim: s.account.delim})
+	}
+	return data, nil
 }
 
 // Idle waits for the client to be done; it does not look for news.

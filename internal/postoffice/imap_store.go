@@ -46,7 +46,7 @@ func (s *session) change(m *stored, op imap.StoreFlagsOp, given []string) {
 			kept = append(kept, f)
 		}
 	}
-	m.Flags = kept
+	m.Flags, m.modSeq = kept, s.account.change(s.mailbox)
 	if op == imap.StoreFlagsDel {
 		return
 	}
@@ -74,7 +74,7 @@ func (s *session) Expunge(w *imapserver.ExpungeWriter, uids *imap.UIDSet) error 
 		s.each(*uids, func(_ uint32, m *stored) { chosen[m] = doomed[m] })
 		doomed = chosen
 	}
-	s.mailbox.remove(func(m *stored) bool { return doomed[m] })
+	s.account.remove(s.mailbox, func(m *stored) bool { return doomed[m] })
 	now := s.present()
 	s.account.mu.Unlock()
 	return s.tellGone(now, w.WriteExpunge)

@@ -77,8 +77,10 @@ type Account struct {
 	mu        sync.Mutex
 	delim     rune
 	prefix    string
+	shared    []string   // prefixes of other users' mailboxes
 	mailboxes []*mailbox // in the order of their creation
 	validity  uint32     // the last one given out
+	modSeq    uint64     // the last one given out
 	uidls     int        // made up so far
 }
 
@@ -89,12 +91,15 @@ type mailbox struct {
 	validity   uint32
 	next       uint32
 	mail       []*stored
-	removals   int // how often something was removed, or given a new UID
+	removals   int    // how often something was removed, or given a new UID
+	id         string // MAILBOXID (RFC 8474)
+	modSeq     uint64 // HIGHESTMODSEQ (RFC 7162)
 }
 
 // A stored message is never changed but for its flags; sessions compare pointers.
 type stored struct {
 	Message
+	modSeq uint64
 	popped bool // handed over in a POP3 session that ended with QUIT
 }
 
@@ -123,7 +128,7 @@ func (a *Account) create(name, use string) *mailbox {
 		name = Inbox
 	}
 	a.validity++
-	mb := &mailbox{name: name, use: use, subscribed: true, validity: a.validity, next: 1}
+	mb := &mailbox{name: name, use: use, subscribed: true, validity: a.validity, next: 1, id: fmt.Sprintf("F%d", a.validity), modSeq: 1}
 	a.mailboxes = append(a.mailboxes, mb)
 	return mb
 }
@@ -168,8 +173,15 @@ func (a *Account) deliver(mb *mailbox, m Message) uint32 {
 	m.Flags = slices.Clone(m.Flags)
 	m.UID = mb.next
 	mb.next++
-	mb.mail = append(mb.mail, &stored{Message: m})
+	mb.mail = append(mb.mail, &stored{Message: m, modSeq: a.change(mb)})
 	return m.UID
+}
+
+// change returns the mod-sequence of a change in the mailbox.
+func (a *Account) change(mb *mailbox) uint64 {
+	a.modSeq = max(a.modSeq, 1) + 1
+	mb.modSeq = a.modSeq
+	return a.modSeq
 }
 
 // Messages returns what the mailbox holds, in the order of UIDs; nothing if there is no such mailbox.
@@ -187,44 +199,4 @@ func (a *Account) Messages(mailbox string) []Message {
 		all = append(all, m)
 	}
 	return all
-}
-
-// Expunge removes the message with that UID, as another client would. It does nothing if there is none.
-func (a *Account) Expunge(mailbox string, uid uint32) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if mb := a.mailbox(mailbox); mb != nil {
-		mb.remove(func(s *stored) bool { return s.UID == uid })
-	}
-}
-
-func (mb *mailbox) remove(gone func(*stored) bool) {
-	mb.removals++
-	mb.mail = slices.DeleteFunc(mb.mail, gone)
-}
-
-// Validity returns the UIDVALIDITY of the mailbox, 0 if there is none of that name.
-func (a *Account) Validity(mailbox string) uint32 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if mb := a.mailbox(mailbox); mb != nil {
-		return mb.validity
-	}
-	return 0
-}
-
-// Renumber gives the mailbox this UIDVALIDITY and its messages new UIDs from 1 on.
-func (a *Account) Renumber(mailbox string, validity uint32) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	mb := a.create(mailbox, "")
-	mb.validity, mb.next = validity, 1
-	mb.removals++
-	a.validity = max(a.validity, validity)
-	for i, old := range mb.mail {
-		s := *old
-		s.UID = mb.next
-		mb.next++
-		mb.mail[i] = &s
-	}
 }

@@ -167,5 +167,5 @@ func (a *Account) update(drop []*entry) {
 		e.popped = e.popped || e.retrieved
 		gone[e.stored] = e.deleted
 	}
-	a.mailbox(Inbox).remove(func(s *stored) bool { return gone[s] })
+	a.remove(a.mailbox(Inbox), func(s *stored) bool { return gone[s] })
 }

@@ -24,12 +24,33 @@ type Trouble struct {
 	// Without names capabilities the server does not have: it neither announces nor does them.
 	Without []string
 
+	// With names capabilities an IMAP server has beside the ordinary ones: CONDSTORE (RFC 7162), OBJECTID (RFC 8474),
+	// X-GM-EXT-1 (of which X-GM-MSGID), XLIST, ID (RFC 2971), MESSAGELIMIT=n (RFC 9738). Others are only announced.
+	With []string
+
 	// MaxConns is how many connections there may be at once; 0: any number.
 	MaxConns int
 
 	// Keep is what an IMAP server keeps of a message appended; false: it says OK and keeps nothing.
 	// See KeepNothing, KeepEmpty and Rewriting.
 	Keep func(Message) (Message, bool)
+
+	// Hide, over IMAP, has messages counted and never shown. Servers do it whose indexes are broken.
+	Hide func(Message) bool
+
+	// Hollow, over IMAP, has BODY[] of messages answered by NIL.
+	Hollow func(Message) bool
+
+	// AtOnce, over IMAP, has a FETCH answered for so many messages only, the first of those it asks for, as if there
+	// were no others; 0: for all. MESSAGELIMIT=n in With does the same by the book: the last of them, and says so.
+	AtOnce int
+
+	// BodyFirst has FETCH show UID and all else behind the message. Exchange does it.
+	BodyFirst bool
+
+	// Unasked has FETCH show the flags of each message in a row of their own before, as servers do when another
+	// client has changed them.
+	Unasked bool
 
 	// LoginDisabled has IMAP announce LOGINDISABLED and refuse every login.
 	LoginDisabled bool
@@ -117,11 +138,13 @@ type Fault struct {
 	Times int
 
 	// Larger and Match, where set, count only messages larger than so many octets, and those that match. They go
-	// with APPEND, RETR and TOP. Over IMAP the message has no UID yet.
+	// with APPEND, RETR and TOP, and with FETCH of bodies: then the fault befalls the command when it comes to that
+	// message. In an APPEND the message has no UID yet.
 	Larger int64
 	Match  func(Message) bool
 
-	// Early refuses an APPEND instead of asking for its literal; Match is not asked then.
+	// Early refuses an APPEND instead of asking for its literal; Match is not asked then. A FETCH it befalls before
+	// anything is shown, as it does in servers that put an answer together before they send it.
 	Early bool
 
 	// Do is what is done about the command all the same.
@@ -138,7 +161,7 @@ type Fault struct {
 func (f *Fault) fits(verb string, early bool, size int64, m *Message) bool {
 	return (f.Verb == verb || f.Verb == "" && verb != "GREETING") &&
 		f.Early == early && (f.Larger == 0 || size > f.Larger) &&
-		(f.Match == nil || early || m != nil && f.Match(*m))
+		(f.Match == nil || early && m == nil && verb == "APPEND" || m != nil && f.Match(*m))
 }
 
 // counts reports whether the fault befalls the n-th command that fits it.
