@@ -35,11 +35,12 @@ func (o *backupOptions) addFlags(f *pflag.FlagSet) {
 func newBackupCommand(t *terminal, i *interrupt) *cobra.Command {
 	var o backupOptions
 	cmd := &cobra.Command{
-		Use:     "backup SOURCE ARCHIVE",
-		Short:   "bring what is new from an account into an archive",
-		Long:    backupHelp,
-		Example: "  mailhaul backup pop3s://me@pop.example.org ./mail",
-		Args:    exactArgs("SOURCE", "ARCHIVE"),
+		Use:               "backup SOURCE ARCHIVE",
+		Short:             "bring what is new from an account into an archive",
+		Long:              backupHelp,
+		Example:           "  mailhaul backup pop3s://me@pop.example.org ./mail",
+		Args:              exactArgs("SOURCE", "ARCHIVE"),
+		ValidArgsFunction: completes("SOURCE", "ARCHIVE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runBackup(cmd.Context(), t, i, o, args[0], args[1])
 		},

@@ -21,11 +21,12 @@ much is there, and what to know before mail is carried. It changes nothing.
 func newCheckCommand(t *terminal) *cobra.Command {
 	var p party
 	cmd := &cobra.Command{
-		Use:     "check ACCOUNT",
-		Short:   "connect to an account, log in and look; changes nothing",
-		Long:    checkHelp,
-		Example: "  mailhaul check pop3s://me@pop.example.org",
-		Args:    exactArgs("ACCOUNT"),
+		Use:               "check ACCOUNT",
+		Short:             "connect to an account, log in and look; changes nothing",
+		Long:              checkHelp,
+		Example:           "  mailhaul check pop3s://me@pop.example.org",
+		Args:              exactArgs("ACCOUNT"),
+		ValidArgsFunction: completes("ACCOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runCheck(cmd.Context(), t, &p, args[0])
 		},

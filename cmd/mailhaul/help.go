@@ -135,6 +135,16 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// completes says what the shell completes each argument with: an archive is a directory, an account is no file.
+func completes(names ...string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) < len(names) && names[len(args)] == "ARCHIVE" {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
 // flagError does not repeat what was written behind the flag: people write passwords there.
 func flagError(cmd *cobra.Command, err error) error {
 	hint := cmd.CommandPath() + " --help lists the flags"

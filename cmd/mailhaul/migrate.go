@@ -42,11 +42,12 @@ func (o *migrateOptions) addFlags(f *pflag.FlagSet) {
 func newMigrateCommand(t *terminal, i *interrupt) *cobra.Command {
 	var o migrateOptions
 	cmd := &cobra.Command{
-		Use:     "migrate SOURCE DESTINATION --archive DIR",
-		Short:   "bring everything from one account to another, with an archive in between",
-		Long:    migrateHelp,
-		Example: "  mailhaul migrate pop3s://me@pop.example.org imaps://me@imap.example.net --archive ./mail",
-		Args:    exactArgs("SOURCE", "DESTINATION"),
+		Use:               "migrate SOURCE DESTINATION --archive DIR",
+		Short:             "bring everything from one account to another, with an archive in between",
+		Long:              migrateHelp,
+		Example:           "  mailhaul migrate pop3s://me@pop.example.org imaps://me@imap.example.net --archive ./mail",
+		Args:              exactArgs("SOURCE", "DESTINATION"),
+		ValidArgsFunction: completes("SOURCE", "DESTINATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.archive == "" {
 				return usageError{errors.New("migrate needs --archive DIR: the mail is kept there on its way"), "usage: " + cmd.UseLine()}
@@ -55,6 +56,7 @@ func newMigrateCommand(t *terminal, i *interrupt) *cobra.Command {
 		},
 	}
 	o.addFlags(cmd.Flags())
+	cmd.MarkFlagDirname("archive")
 	return cmd
 }
 

@@ -33,11 +33,12 @@ func (o *restoreOptions) addFlags(f *pflag.FlagSet, alone bool) {
 func newRestoreCommand(t *terminal, i *interrupt) *cobra.Command {
 	var o restoreOptions
 	cmd := &cobra.Command{
-		Use:     "restore ARCHIVE DESTINATION",
-		Short:   "bring what an archive holds to an IMAP account",
-		Long:    restoreHelp,
-		Example: "  mailhaul restore ./mail imaps://me@imap.example.net",
-		Args:    exactArgs("ARCHIVE", "DESTINATION"),
+		Use:               "restore ARCHIVE DESTINATION",
+		Short:             "bring what an archive holds to an IMAP account",
+		Long:              restoreHelp,
+		Example:           "  mailhaul restore ./mail imaps://me@imap.example.net",
+		Args:              exactArgs("ARCHIVE", "DESTINATION"),
+		ValidArgsFunction: completes("ARCHIVE", "DESTINATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runRestore(cmd.Context(), t, i, o, args[0], args[1])
 		},

@@ -16,10 +16,11 @@ is still to be brought and what was refused. It uses no network and takes no loc
 
 func newStatusCommand(t *terminal) *cobra.Command {
 	return &cobra.Command{
-		Use:   "status ARCHIVE",
-		Short: "say what is in an archive, what is pending and what was refused",
-		Long:  statusHelp,
-		Args:  exactArgs("ARCHIVE"),
+		Use:               "status ARCHIVE",
+		Short:             "say what is in an archive, what is pending and what was refused",
+		Long:              statusHelp,
+		Args:              exactArgs("ARCHIVE"),
+		ValidArgsFunction: completes("ARCHIVE"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return runStatus(t, args[0])
 		},
