@@ -32,7 +32,7 @@ type box struct {
 	index   map[uint64][]candidate
 	claimed map[uint32]bool  // UIDs that belong to an entry of ours
 	sent    map[uint32]int64 // UIDs this run's APPENDs got → entry
-	after   int64            // entries up to this one have been dealt with in this run
+	after   map[string]int64 // by mailbox of the archive: entries up to this one have been dealt with in this run
 	took    time.Duration    // by the last batch
 }
 
@@ -46,7 +46,7 @@ var seed = maphash.MakeSeed()
 func (r *run) box(name string) *box {
 	b := r.boxes[name]
 	if b == nil {
-		b = &box{run: r, name: name, index: map[uint64][]candidate{}, sent: map[uint32]int64{}}
+		b = &box{run: r, name: name, index: map[uint64][]candidate{}, sent: map[uint32]int64{}, after: map[string]int64{}}
 		r.boxes[name] = b
 	}
 	return b

@@ -15,6 +15,12 @@ import (
 type Destination interface {
 	Mailboxes(ctx context.Context) ([]mail.Mailbox, error)
 
+	// Namespace returns where the owner's mailboxes stand, zero if the server does not say.
+	Namespace(ctx context.Context) (mail.Namespace, error)
+
+	// Room returns how much more the account takes. It opens no mailbox.
+	Room(ctx context.Context) (mail.Room, error)
+
 	// Create makes the mailbox; it is no error if it is there already.
 	Create(ctx context.Context, mb mail.Mailbox) error
 

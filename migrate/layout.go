@@ -1,49 +1,133 @@
 package migrate
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"strings"
 
+	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
-// A layout is how the destination's mailboxes lie: which there are, and what separates their levels.
+// A layout is where the mailboxes of the archive go in one run.
 type layout struct {
-	delim rune
-	there map[string]bool
+	tree  Tree            // the destination's mailboxes, as they were when the run began
+	there map[string]bool // the names of those, and of those made since
+	steps map[string]Step // by the name in the archive; what was said once holds for the run
 }
 
-func layoutOf(boxes []mail.Mailbox) layout {
-	l := layout{there: map[string]bool{}}
+// layOut learns what is at the destination and says where everything goes.
+func (r *run) layOut(ctx context.Context) error {
+	err := r.persist(ctx, func() (err error) {
+		r.layout.tree, err = r.destinationTree(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.layout.there, r.layout.steps = make(map[string]bool), make(map[string]Step)
+	for _, mb := range r.layout.tree.Mailboxes {
+		r.layout.there[mb.Name] = true
+	}
+	return r.mapFolders()
+}
+
+func (j Job) destinationTree(ctx context.Context) (Tree, error) {
+	boxes, err := j.Destination.Mailboxes(ctx)
+	if err != nil {
+		return Tree{}, err
+	}
+	ns, err := j.Destination.Namespace(ctx)
+	return Tree{Host: j.Account.Host, Namespace: ns, Mailboxes: boxes}, err
+}
+
+// archiveTree is the source as the archive has it.
+func (j Job) archiveTree() (Tree, error) {
+	boxes, err := j.Archive.Mailboxes()
+	if err != nil {
+		return Tree{}, err
+	}
+	account, _ := j.Archive.Account()
+	tree := Tree{Host: account.Host, Partial: j.More != nil}
 	for _, mb := range boxes {
-		l.there[mb.Name] = true
-		// The INBOX may have no separator where the other mailboxes have one (RFC 9051 §6.3.9).
-		if l.delim == 0 {
-			l.delim = mb.Delim
-		}
+		mb.NoSelect = mb.NoSelect && mb.Messages == 0 // it may have held mail once
+		tree.Mailboxes = append(tree.Mailboxes, mb.Mailbox)
 	}
-	return l
+	return tree, nil
 }
 
-// place returns where the mailbox of the archive goes: INBOX to INBOX, any other to the same path in the
-// destination's delimiter. A level that holds that delimiter would fall apart and is refused.
-func (l layout) place(mb mail.Mailbox) (mail.Mailbox, error) {
-	if mail.IsInbox(mb.Name) {
-		return mail.Mailbox{Name: mail.Inbox, Delim: l.delim, Role: mail.RoleInbox}, nil
+// mapFolders says where the mailboxes of the archive go of which that was not said yet.
+func (r *run) mapFolders() error {
+	source, err := r.archiveTree()
+	if err != nil {
+		return err
 	}
-	levels := []string{mb.Name}
-	if mb.Delim != 0 {
-		levels = strings.Split(mb.Name, string(mb.Delim))
+	steps, err := Map(source, r.layout.tree, r.Rules)
+	if err != nil {
+		return err
 	}
-	for _, level := range levels {
-		if l.delim != 0 && strings.ContainsRune(level, l.delim) {
-			return mail.Mailbox{}, &mail.Error{Op: "map", Mailbox: mb.Name, Scope: mail.ScopeMailbox, Cause: mail.CauseUsage,
-				Err: fmt.Errorf("the folder name %q holds %q, which separates folders at the destination", level, l.delim)}
+	for _, s := range steps {
+		if _, said := r.layout.steps[s.From.Name]; said {
+			continue
+		}
+		if err := r.layout.clash(s); err != nil {
+			return err
+		}
+		r.layout.steps[s.From.Name] = s
+	}
+	return nil
+}
+
+// beforeRound takes in mailboxes that came since, and warns when more has come than there is room for.
+func (r *run) beforeRound(mailboxes []archive.Mailbox) error {
+	for _, mb := range mailboxes {
+		if _, said := r.layout.steps[mb.Name]; !said && (mb.Messages > 0 || !mb.NoSelect) {
+			if err := r.mapFolders(); err != nil {
+				return err
+			}
+			break
 		}
 	}
-	if l.delim == 0 && len(levels) > 1 {
-		return mail.Mailbox{}, &mail.Error{Op: "map", Mailbox: mb.Name, Scope: mail.ScopeMailbox, Cause: mail.CauseUsage,
-			Err: fmt.Errorf("the destination has no folders within folders")}
+	return r.watchRoom()
+}
+
+// clash is the error of a mailbox that came while the run was at work and would fall into the place of another.
+func (l *layout) clash(s Step) error {
+	for _, other := range l.steps {
+		if s.brings() && other.brings() && !s.byUser && !other.byUser && s.To.Name == other.To.Name {
+			return conflict([]*Step{&other, &s})
+		}
 	}
-	return mail.Mailbox{Name: strings.Join(levels, string(l.delim)), Delim: l.delim, Role: mb.Role}, nil
+	return nil
+}
+
+// step returns where a mailbox goes; false if nothing of it is brought.
+func (r *run) step(mb mail.Mailbox) (Step, bool) {
+	s, said := r.layout.steps[mb.Name]
+	return s, said && s.brings()
+}
+
+// brings reports whether mail of the mailbox is brought. What is in a view of all mail and nowhere else stays in the
+// archive until the run can tell it from the rest.
+func (s Step) brings() bool { return !s.LeftOut && !s.Rest }
+
+// notMade adds what a person can do about a mailbox that the destination does not make.
+func notMade(err error, s Step) error {
+	var e *mail.Error
+	if !errors.As(err, &e) || e.Op != "create" || e.Hint != "" {
+		return err
+	}
+	hinted := *e
+	hinted.Hint = fmt.Sprintf("give it another name with --map '%s=ANOTHER NAME', or leave it out with --exclude '%[1]s'", textOf(s.From))
+	return &hinted
+}
+
+// leftOut returns the mailboxes of which nothing is brought.
+func (l *layout) leftOut() (names []string) {
+	for name, s := range l.steps {
+		if !s.brings() {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -21,11 +21,8 @@ const (
 )
 
 // push brings what is pending in one mailbox of the archive.
-func (r *run) push(ctx context.Context, mb mail.Mailbox) error {
-	to, err := r.layout.place(mb)
-	if err != nil {
-		return err
-	}
+func (r *run) push(ctx context.Context, step Step) error {
+	from, to := step.From.Name, step.To
 	b := r.box(to.Name)
 	for {
 		if b.listed && !b.selected { // the line broke: what was on its way is settled first, and may be pending again
@@ -33,7 +30,7 @@ func (r *run) push(ctx context.Context, mb mail.Mailbox) error {
 				return err
 			}
 		}
-		batch, err := b.batch(mb.Name)
+		batch, err := b.batch(from)
 		if err != nil || len(batch) == 0 {
 			return err
 		}
@@ -46,7 +43,7 @@ func (r *run) push(ctx context.Context, mb mail.Mailbox) error {
 		if err := b.bring(ctx, batch); err != nil {
 			return err
 		}
-		b.after = batch[len(batch)-1].ID
+		b.after[from] = batch[len(batch)-1].ID
 		select {
 		case <-r.Stop:
 			return retry.ErrStopped
@@ -57,7 +54,7 @@ func (r *run) push(ctx context.Context, mb mail.Mailbox) error {
 
 // batch returns the next entries to bring.
 func (b *box) batch(mailbox string) ([]archive.Entry, error) {
-	pending, err := b.run.Archive.Pending(b.run.Account, b.run.wanted(), mailbox, b.after, batchMessages)
+	pending, err := b.run.Archive.Pending(b.run.Account, b.run.wanted(), mailbox, b.after[mailbox], batchMessages)
 	if err != nil {
 		return nil, err
 	}

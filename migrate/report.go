@@ -23,6 +23,8 @@ type Report struct {
 	Octets   int64
 	Failures []Failure // the refused ones, and the failed ones that this run came to
 	Findings []Finding
+
+	leftOut []string // the mailboxes that are not to be brought
 }
 
 // A Failure is one message that is not at the destination.
@@ -67,7 +69,10 @@ func (r *run) report(before map[archive.State]int) (Report, error) {
 		Octets:   r.octets,
 		Findings: r.findings,
 	}
-	r.countUndone(&rep, after)
+	rep.leftOut = r.layout.leftOut()
+	if err := r.countUndone(&rep, after); err != nil {
+		return rep, err
+	}
 	rep.Failures, err = r.failures()
 	return rep, err
 }
@@ -78,12 +83,11 @@ func (j Job) Recount(rep *Report) error {
 	if err != nil {
 		return err
 	}
-	j.countUndone(rep, counts)
-	return nil
+	return j.countUndone(rep, counts)
 }
 
 // countUndone counts all there is, and what of it nobody has brought.
-func (j Job) countUndone(rep *Report, counts map[archive.State]int) {
+func (j Job) countUndone(rep *Report, counts map[archive.State]int) error {
 	rep.Failed, rep.Gone = counts[archive.Pending]+counts[archive.Intended], counts[archive.Gone]
 	if j.IncludeGone {
 		rep.Failed, rep.Gone = rep.Failed+rep.Gone, 0
@@ -92,6 +96,27 @@ func (j Job) countUndone(rep *Report, counts map[archive.State]int) {
 	for _, n := range counts {
 		rep.Archived += n
 	}
+	return j.countLeftOut(rep)
+}
+
+// countLeftOut takes what is not to be brought from what failed.
+func (j Job) countLeftOut(rep *Report) error {
+	if len(rep.leftOut) == 0 {
+		return nil
+	}
+	counts, err := j.Archive.MailboxCounts(j.Account)
+	if err != nil {
+		return err
+	}
+	rep.LeftOut = 0
+	for _, name := range rep.leftOut {
+		rep.LeftOut += counts[name][archive.Pending]
+		if j.IncludeGone {
+			rep.LeftOut += counts[name][archive.Gone]
+		}
+	}
+	rep.Failed -= rep.LeftOut
+	return nil
 }
 
 func (r *run) failures() ([]Failure, error) {

@@ -16,6 +16,7 @@ type Job struct {
 	Archive     *archive.Archive
 	Destination Destination
 	Account     mail.Account // the destination's: outcomes are kept for it
+	Rules       Rules        // where mailboxes go; the zero value leaves it to what is known of both sides
 	Watch       progress.Watch
 	Pause       retry.Pause // how to wait for a server; nil: by the clock
 	// IncludeGone brings also what the source shows no more.
@@ -54,6 +55,8 @@ type run struct {
 	Job
 	retry     retry.Policy
 	layout    layout
+	room      mail.Room         // what the destination took when the run began
+	short     bool              // it was said that this is too little
 	boxes     map[string]*box   // by name at the destination
 	unsure    map[int64]int     // how often an entry's APPEND was left without an answer
 	skipped   map[int64]Failure // entries not to be tried again in this run
@@ -65,16 +68,14 @@ type run struct {
 }
 
 func (r *run) work(ctx context.Context) error {
-	some, err := r.toBring()
-	if err != nil || !some && r.More == nil {
+	some, _, err := r.Archive.ToBring(r.Account, r.wanted())
+	if err != nil || some == 0 && r.More == nil {
 		return err // nothing to bring: not even a login
 	}
-	err = r.persist(ctx, func() error {
-		boxes, err := r.Destination.Mailboxes(ctx)
-		r.layout = layoutOf(boxes)
+	if err := r.layOut(ctx); err != nil {
 		return err
-	})
-	if err != nil {
+	}
+	if err := r.preflight(ctx); err != nil {
 		return err
 	}
 	if err := r.settleIntents(ctx); err != nil {
@@ -88,16 +89,10 @@ func (r *run) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return cmp.Or(r.audit(ctx), r.blockedBy)
-}
-
-// toBring tells of what there is to do, and reports whether there is any.
-func (r *run) toBring() (bool, error) {
-	messages, octets, err := r.Archive.ToBring(r.Account, r.wanted())
-	if messages > 0 {
-		r.Watch.Tell(progress.Listed{Half: progress.Destination, Messages: messages, Octets: octets})
+	if err := cmp.Or(r.audit(ctx), r.blockedBy, r.mapFolders()); err != nil {
+		return err
 	}
-	return messages > 0, err
+	return r.Archive.RanTo(r.Account)
 }
 
 // awaitMore waits until more has been archived; false means that nothing more will come.
@@ -125,18 +120,22 @@ func (r *run) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.beforeRound(mailboxes); err != nil {
+		return err
+	}
 	for _, mb := range mailboxes {
-		if r.blocked[mb.Name] {
+		step, brought := r.step(mb.Mailbox)
+		if !brought || r.blocked[mb.Name] {
 			continue
 		}
-		err := r.persist(ctx, func() error { return r.push(ctx, mb.Mailbox) })
+		err := r.persist(ctx, func() error { return r.push(ctx, step) })
 		if err == nil {
 			continue
 		}
 		if !mailboxOnly(err) {
 			return err
 		}
-		r.blocked[mb.Name], r.blockedBy = true, cmp.Or(r.blockedBy, err)
+		r.blocked[mb.Name], r.blockedBy = true, cmp.Or(r.blockedBy, notMade(err, step))
 	}
 	return nil
 }

@@ -32,3 +32,32 @@ func (a *Archive) ToBring(dest mail.Account, w Wanted) (messages int, octets int
 		func(scan func(...any) error) error { return scan(&messages, &octets) }, destArgs(dest, Intended)...)
 	return messages, octets, err
 }
+
+// An Amount is how much mail something is.
+type Amount struct {
+	Messages int
+	Octets   int64 // of the canonical forms
+}
+
+// Waiting returns for each mailbox what of it is to be brought to the destination; the sum is that of ToBring.
+func (a *Archive) Waiting(dest mail.Account, w Wanted) (map[string]Amount, error) {
+	all := make(map[string]Amount)
+	err := a.ledger.each(`select m.name, count(*), sum(e.octets) from entry e join mailbox m on m.id = e.mailbox
+		where not exists (select 1 from outcome o where o.entry = e.id and o.`+toDestination+" and o.state <> ?)"+w.and()+" group by m.id",
+		func(scan func(...any) error) error {
+			var name string
+			var n Amount
+			err := scan(&name, &n.Messages, &n.Octets)
+			all[name] = n
+			return err
+		}, destArgs(dest, Intended)...)
+	return all, err
+}
+
+// Larger returns up to limit of the entries of a mailbox that are to be brought and have more octets than that, the
+// largest first.
+func (a *Archive) Larger(dest mail.Account, w Wanted, mailbox string, than int64, limit int) ([]Entry, error) {
+	return a.entries(`where e.mailbox = (select id from mailbox where name = ?) and e.octets > ?`+w.and()+`
+		and not exists (select 1 from outcome o where o.entry = e.id and o.`+toDestination+`)
+		order by e.octets desc limit ?`, append([]any{[]byte(mailbox), than}, destArgs(dest, limit)...)...)
+}
