@@ -5,10 +5,10 @@ import (
 	"syscall"
 )
 
-// makeReadOnly lets nobody write into dir: by its mode, or, for root may write all the same, by a read-only mount.
+// makeReadOnly lets nobody write into dir: by modes, or, for root may write all the same, by a read-only mount.
 func makeReadOnly(dir string) (undo func(), err error) {
 	if os.Geteuid() != 0 {
-		return func() { os.Chmod(dir, 0o700) }, os.Chmod(dir, 0o500)
+		return closeTree(dir)
 	}
 	if err := syscall.Mount(dir, dir, "", syscall.MS_BIND, ""); err != nil {
 		return nil, err

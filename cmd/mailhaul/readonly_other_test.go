@@ -2,9 +2,5 @@
 
 package main
 
-import "os"
-
-// makeReadOnly lets nobody write into dir, by its mode.
-func makeReadOnly(dir string) (undo func(), err error) {
-	return func() { os.Chmod(dir, 0o700) }, os.Chmod(dir, 0o500)
-}
+// makeReadOnly lets nobody write into dir.
+func makeReadOnly(dir string) (undo func(), err error) { return closeTree(dir) }

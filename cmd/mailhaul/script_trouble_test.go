@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -71,4 +74,17 @@ func (w *town) readonly(ts *testscript.TestScript, args []string) {
 	undo, err := makeReadOnly(ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Defer(undo)
+}
+
+// closeTree lets nobody write into the directory and those in it, by their modes; undo gives it back.
+func closeTree(dir string) (undo func(), err error) {
+	chmod := func(mode fs.FileMode) error {
+		return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				err = os.Chmod(path, mode)
+			}
+			return err
+		})
+	}
+	return func() { chmod(0o700) }, chmod(0o500)
 }
