@@ -12,8 +12,15 @@ type fnError struct{ err error }
 
 func (e fnError) Error() string { return e.err.Error() }
 
-// fetch has fn read each of the items in turn. Those whose key the maildrop does not show have vanished.
-func (c *session) fetch(items []mail.Item, fn func(mail.Item, io.Reader) error) error {
+// What of a message is asked for.
+const (
+	whole = "RETR %d"
+	head  = "TOP %d 0"
+)
+
+// fetch has fn read what is asked for of each of the items in turn. Those whose key the maildrop does not show have
+// vanished.
+func (c *session) fetch(what string, items []mail.Item, fn func(mail.Item, io.Reader) error) error {
 	there := make([]int, 0, len(items)) // the indices of the items that can be asked for
 	for i, item := range items {
 		if item.Ref.Validity == 0 && mail.IsInbox(item.Ref.Mailbox) && c.numbers[item.Ref.UID] > 0 {
@@ -29,13 +36,13 @@ func (c *session) fetch(items []mail.Item, fn func(mail.Item, io.Reader) error) 
 		}
 		return nil
 	}
-	command := func(i int) string { return fmt.Sprintf("RETR %d", c.numbers[items[there[i]].Ref.UID]) }
+	command := func(i int) string { return fmt.Sprintf(what, c.numbers[items[there[i]].Ref.UID]) }
 	err := c.pipeline(len(there), command, func(i int, alone bool) error {
 		if err := passOver(there[i]); err != nil {
 			return err
 		}
 		next++
-		return c.retr(items[there[i]], alone, fn)
+		return c.read(what, items[there[i]], alone, fn)
 	})
 	if err != nil {
 		return err
@@ -43,8 +50,8 @@ func (c *session) fetch(items []mail.Item, fn func(mail.Item, io.Reader) error) 
 	return passOver(len(items))
 }
 
-// retr has fn read the answer to one RETR.
-func (c *session) retr(item mail.Item, alone bool, fn func(mail.Item, io.Reader) error) error {
+// read has fn read the answer to one RETR or TOP.
+func (c *session) read(what string, item mail.Item, alone bool, fn func(mail.Item, io.Reader) error) error {
 	st, err := c.answer()
 	if err != nil {
 		return err
@@ -56,8 +63,12 @@ func (c *session) retr(item mail.Item, alone bool, fn func(mail.Item, io.Reader)
 		if err := c.stillThere(alone); err != nil {
 			return err
 		}
+		if what == head && !c.topped && !c.caps.has("TOP") && !noSuchMessage(st) {
+			return c.noHeads(st)
+		}
 		return hand(item, failing{c.refusal(st)}, fn)
 	}
+	c.topped = c.topped || what == head
 	b := newBody(c.gate, alone)
 	err = hand(item, b, fn)
 	if b.err != nil && b.err != io.EOF {

@@ -15,7 +15,7 @@ import (
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
-// A Source is a POP3 account to read from: a backup.Source, and a backup.Windowed one. It is used by one goroutine
+// A Source is a POP3 account to read from: a backup.Source, a backup.Windowed and a backup.Headed one. It is used by one goroutine
 // at a time. It connects when it must, and drops the connection, without QUIT, after any error.
 type Source struct {
 	server dial.Server
@@ -79,6 +79,16 @@ func (s *Source) Notes() []string {
 // Fetch reads messages with RETR, which some servers mark as read; see backup.Source. A message that is not in
 // the maildrop any more ends as vanished.
 func (s *Source) Fetch(ctx context.Context, items []mail.Item, fn func(mail.Item, io.Reader) error) error {
+	return s.read(ctx, whole, items, fn)
+}
+
+// Heads reads headers with TOP, which marks nothing; see backup.Headed. It is an error of ScopeMailbox if the server
+// has no TOP.
+func (s *Source) Heads(ctx context.Context, items []mail.Item, fn func(mail.Item, io.Reader) error) error {
+	return s.read(ctx, head, items, fn)
+}
+
+func (s *Source) read(ctx context.Context, what string, items []mail.Item, fn func(mail.Item, io.Reader) error) error {
 	if len(items) == 0 {
 		return nil
 	}
@@ -87,7 +97,7 @@ func (s *Source) Fetch(ctx context.Context, items []mail.Item, fn func(mail.Item
 			return err
 		}
 	}
-	err := s.do(ctx, "fetch", func(c *session) error { return c.fetch(items, fn) })
+	err := s.do(ctx, "fetch", func(c *session) error { return c.fetch(what, items, fn) })
 	if own, ok := err.(fnError); ok {
 		return own.err
 	}

@@ -32,6 +32,7 @@ type session struct {
 	caps     caps
 
 	numbers  map[string]int // the message number of each key, once the maildrop is listed
+	topped   bool           // TOP was answered once
 	degraded bool           // the keys are not UIDLs
 }
 

@@ -16,7 +16,10 @@ import (
 	"github.com/mailhaul/mailhaul/internal/postoffice/dovecot"
 )
 
-var _ backup.Windowed = (*Source)(nil)
+var (
+	_ backup.Windowed = (*Source)(nil)
+	_ backup.Headed   = (*Source)(nil)
+)
 
 // canary is the password of every test; no error may hold it.
 const canary = "CANARY-7f3a"

@@ -43,3 +43,12 @@ func (c *session) noTop(number int, st status) error {
 	}
 	return e
 }
+
+// noHeads is the error for a server that refuses TOP before it has answered any, and did not say it had it.
+func (c *session) noHeads(st status) error {
+	if e := c.passing(st); e != nil {
+		return e
+	}
+	return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseProtocol,
+		Err: errors.New("the server has no TOP (" + c.said(st) + "): headers alone cannot be had of it")}
+}
