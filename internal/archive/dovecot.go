@@ -27,13 +27,18 @@ const (
 func (a *Archive) lockDovecot(f *folder) (unlock func() error, err error) {
 	path := f.path(dovecotLock)
 	for began := time.Now(); ; time.Sleep(lockPause) {
-		err := a.act("lock", path, func() error { return a.signDovecot(path) })
-		if err == nil {
-			return func() error {
-				return a.act("unlock", path, func() error { return a.root.Remove(path) })
-			}, nil
-		}
-		if !errors.Is(err, fs.ErrExist) {
+		made := false
+		err := a.act("lock", path, func() error {
+			err := a.signDovecot(path)
+			made = err == nil
+			return err
+		})
+		switch {
+		case err == nil:
+			return func() error { return a.unlockDovecot(path) }, nil
+		case made:
+			return nil, errors.Join(err, a.unlockDovecot(path))
+		case !errors.Is(err, fs.ErrExist):
 			return nil, err
 		}
 		if a.staleDovecot(path) {
@@ -44,6 +49,15 @@ func (a *Archive) lockDovecot(f *folder) (unlock func() error, err error) {
 			return nil, nil
 		}
 	}
+}
+
+// unlockDovecot removes our lock. If that fails, the next Open does it.
+func (a *Archive) unlockDovecot(path string) error {
+	err := a.remove(path)
+	if err != nil {
+		a.stranded = true
+	}
+	return err
 }
 
 func (a *Archive) signDovecot(path string) error {

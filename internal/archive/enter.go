@@ -68,11 +68,7 @@ func matchOf(e Entry) any {
 // enter tells the ledger of messages that lie durably in their places, in one transaction.
 func (a *Archive) enter(arrivals []arrival) ([]Entry, error) {
 	entries := make([]Entry, len(arrivals))
-	changed := a.folders.changes()
-	err := a.write("commit", func() error {
-		if err := a.enterFolders(changed); err != nil {
-			return err
-		}
+	err := a.writeWithFolders("commit", func() error {
 		for i, r := range arrivals {
 			id, err := a.ledger.insert(r, a.notSound(r.name.key))
 			if err != nil {
@@ -84,7 +80,6 @@ func (a *Archive) enter(arrivals []arrival) ([]Entry, error) {
 		return nil
 	})
 	if err != nil {
-		a.folders.keep(changed)
 		return nil, err
 	}
 	a.mu.Lock()
@@ -99,6 +94,21 @@ func (a *Archive) enter(arrivals []arrival) ([]Entry, error) {
 		}
 	}
 	return entries, nil
+}
+
+// writeWithFolders does fn in one transaction, after what the ledger does not know of the folders yet.
+func (a *Archive) writeWithFolders(op string, fn func() error) error {
+	changed := a.folders.changes()
+	err := a.write(op, func() error {
+		if err := a.enterFolders(changed); err != nil {
+			return err
+		}
+		return fn()
+	})
+	if err != nil {
+		a.folders.keep(changed)
+	}
+	return err
 }
 
 func (a *Archive) notSound(k key) unsound {

@@ -138,11 +138,11 @@ func (a *Archive) replaceBy(tmp, path string, text []byte, before time.Time) err
 	if err == nil && !before.IsZero() {
 		err = a.makeNewer(tmp, before)
 	}
+	if err == nil {
+		err = a.act("rename", path, func() error { return a.root.Rename(tmp, path) })
+	}
 	if err != nil {
 		_ = a.act("remove", tmp, func() error { return a.root.Remove(tmp) })
-		return err
-	}
-	if err := a.act("rename", path, func() error { return a.root.Rename(tmp, path) }); err != nil {
 		return err
 	}
 	return a.syncDir(filepath.ToSlash(filepath.Dir(path)))

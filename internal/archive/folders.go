@@ -15,6 +15,7 @@ type folder struct {
 	guessed bool   // the name was made of the directory's
 	gone    bool   // the source shows no such mailbox any more
 	made    bool   // the directories are there
+	held    bool   // somebody keeps Dovecot's lock: it is not waited for again
 	// The modification times of cur/ and new/ up to which the ledger knows what is in them; 0: it does not.
 	cur, new int64
 	stored   [2]int64 // the same, as the ledger has them
@@ -60,6 +61,16 @@ func (fs *folders) of(mb mail.Mailbox) *folder {
 		fs.change(f)
 	}
 	return f
+}
+
+// named returns the folder of a mailbox, nil if there is none.
+func (fs *folders) named(mailbox string) *folder {
+	if mail.IsInbox(mailbox) {
+		mailbox = mail.Inbox
+	}
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.byName[mailbox]
 }
 
 // inbox returns the folder that every archive has.

@@ -32,7 +32,7 @@ func (a *Archive) loadUnsound() error {
 	defer a.mu.Unlock()
 	clear(a.unsound)
 	var k []byte
-	return a.ledger.each("select key, id, nth, digest from entry where state in (1, 2)", func(scan func(...any) error) error {
+	return a.ledger.each("select key, id, nth, digest from entry where state in (1, 2) and state <> 0", func(scan func(...any) error) error {
 		var u unsound
 		var digest []byte
 		err := scan(&k, &u.id, &u.nth, &digest)

@@ -154,11 +154,11 @@ func union(f, g mail.Flags) mail.Flags { return allFlags("", join(f)+" "+join(g)
 // lettersFor returns the letters of a folder, with one for each of the keywords as far as there are any left.
 func (a *Archive) lettersFor(f *folder, keywords mail.Flags) (*letters, error) {
 	l := a.letters(f)
-	if len(l.lacking(keywords)) == 0 {
+	if f.held || len(l.lacking(keywords)) == 0 {
 		return l, nil
 	}
 	unlock, err := a.lockDovecot(f)
-	if err != nil || unlock == nil {
+	if f.held = err == nil && unlock == nil; err != nil || f.held {
 		return l, err
 	}
 	l = a.letters(f)

@@ -23,6 +23,9 @@ func (b *Batch) Link(item mail.Item, mb mail.Mailbox, of Entry) (Entry, error) {
 			return b.copyOf(item, mb, of)
 		}
 		d, err := b.link(item, mb, of)
+		if errors.Is(err, fs.ErrNotExist) { // renamed for its flags in this very moment
+			d, err = b.link(item, mb, of)
+		}
 		if knowsNoLinks(err) {
 			return b.copyOf(item, mb, of)
 		}

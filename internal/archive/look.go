@@ -16,31 +16,35 @@ type Look struct {
 	Complete     bool        // everything that was shown is archived
 }
 
-// Looked notes what a look at a mailbox has shown, and returns how many entries are gone since, and how many have
-// other flags. Where the source has changed a message's flags since it last showed them, the entry's are changed the
-// same way; what a mail program has changed here stays otherwise. An entry that is not shown any more is marked
-// gone, unless the look was Partial; one that is shown again is not gone. What is known of it by its name alone, since
-// the ledger was lost, gets its UID back. If the look was Complete and not Partial, State returns its Status from
-// now on, and all entries of an earlier UIDVALIDITY are gone.
+// Looked notes what a look at a mailbox has shown, and returns how many entries are gone since, and of how many the
+// flags have changed here. What is kept is this:
 //
-// It is one transaction, after the files have got their new names.
+//   - Where the source has changed a message's flags since it last showed them, the entry's are changed the same way;
+//     what a mail program has changed in the archive stays otherwise.
+//   - An entry that is not shown any more is gone, unless the look was Partial. One that is shown again is not.
+//   - An entry that is known by its file's name alone, because the ledger was lost, gets its UID back.
+//   - After a look that was Complete and not Partial, State returns its Status, and the entries of earlier
+//     UIDVALIDITYs are gone: all that is there is archived under the one it has now.
+//
+// It is one transaction, after the files have got their new names; if there is nothing to be changed, it is none.
 func (a *Archive) Looked(mailbox string, l Look) (gone, flagged int, err error) {
 	if a.lock == nil {
 		return 0, 0, errReadOnly
 	}
-	if l.Status.Validity == 0 {
-		return 0, 0, errors.New("a look without a UIDVALIDITY")
-	}
 	a.commits.Lock()
 	defer a.commits.Unlock()
+	f := a.folders.named(mailbox)
+	if f == nil || f.id == 0 || l.Status.Validity == 0 {
+		return 0, 0, fmt.Errorf("a look at a mailbox that is not there (%q, %d)", mailbox, l.Status.Validity)
+	}
 	if err := a.settleMoves(); err != nil {
 		return 0, 0, err
 	}
-	k := &looking{a: a, look: l, folder: a.folders.of(mail.Mailbox{Name: mailbox}), byID: a.folders.byID()}
-	if err := a.makeFolders([]*folder{k.folder}); err != nil {
+	k := &looking{a: a, look: l, folder: f, byID: a.folders.byID()}
+	if err := k.compare(); err != nil || k.nothing() {
 		return 0, 0, err
 	}
-	if err := k.compare(); err != nil {
+	if err := a.ledger.begin(); err != nil {
 		return 0, 0, err
 	}
 	if err := k.rename(); err != nil {
@@ -50,18 +54,21 @@ func (a *Archive) Looked(mailbox string, l Look) (gone, flagged int, err error) 
 		a.stranded = true
 		return 0, 0, err
 	}
-	return k.gone, k.flagged, nil
+	return len(k.leave), k.flagged, nil
 }
 
 // looking is one Looked under way.
 type looking struct {
-	a             *Archive
-	look          Look
-	folder        *folder
-	byID          map[int64]*folder
-	shown         map[int64]bool // entries that the look showed one by one
-	changes       []*change
-	gone, flagged int
+	a       *Archive
+	look    Look
+	folder  *folder
+	byID    map[int64]*folder
+	shown   map[int64]bool // entries that the look showed one by one
+	changes []*change
+	leave   []int64 // entries that are gone now
+	back    []int64 // entries that are not gone any more
+	fresh   bool    // the Status is to be kept, and is another one
+	flagged int
 }
 
 // A change is what is to be changed of an entry that was shown.
@@ -70,58 +77,89 @@ type change struct {
 	item     mail.Item
 	seen     string // the flags as the source last showed them
 	keywords string
+	identity string
+	gone     bool
+	nameless bool       // the UID is not known
 	added    mail.Flags // by the source, since it last showed them
 	removed  mail.Flags
 	renamed  bool
 }
 
-// compare finds the entries of what was shown that are not as the ledger has them.
+// complete reports whether all that is there was shown, and is archived.
+func (k *looking) complete() bool { return k.look.Complete && k.look.Partial == "" }
+
+// ofAll reports whether the look began from nothing: all that is there was listed.
+func (k *looking) ofAll() bool { return k.look.Since.Validity != k.look.Status.Validity }
+
+func (k *looking) nothing() bool {
+	return len(k.changes)+len(k.leave)+len(k.back) == 0 && !k.fresh
+}
+
+// compare finds out in what the ledger differs from what was shown.
 func (k *looking) compare() error {
 	k.shown = make(map[int64]bool, len(k.look.Flags)+len(k.look.New))
-	for _, it := range slices.Concat(k.look.Flags, k.look.New) {
-		c := &change{item: it}
-		var identity string
-		var known, gone, found bool
-		key := keyOf(k.a.original, it.Ref)
-		err := k.a.ledger.each(`select id, nth, received, stored, octets, info, sub, state, place, keywords, seen, identity,
-			uid is not null, gone from entry where key = ? and state <> 3`,
-			func(scan func(...any) error) error {
-				var place int64
-				err := scan(&c.id, &c.name.nth, &c.name.received, &c.name.stored, &c.name.octets, &c.name.info, &c.sub, &c.state,
-					&place, &c.keywords, &c.seen, &identity, &known, &gone)
-				c.name.key, c.place, found = key, k.byID[place], true
+	for _, items := range [][]mail.Item{k.look.Flags, k.look.New} {
+		for _, it := range items {
+			if err := k.compareOne(it); err != nil {
 				return err
-			}, key[:])
-		if err != nil {
+			}
+		}
+	}
+	if k.look.Partial == "" {
+		if err := k.compareEpochs(); err != nil {
 			return err
 		}
-		if !found {
-			continue // not archived
-		}
-		k.shown[c.id] = true
-		if join(it.Flags) == c.seen && known && !gone && (it.Identity == "" || it.Identity == identity) {
-			continue
-		}
-		c.item.Identity = cmp.Or(it.Identity, identity)
-		c.added, c.removed = difference(it.Flags, c.seen)
-		k.changes = append(k.changes, c)
 	}
+	if !k.complete() {
+		return nil
+	}
+	state, err := k.a.State(k.folder.Name)
+	k.fresh = state != k.look.Status
+	return err
+}
+
+// compareOne takes in the entry of a message that was shown.
+func (k *looking) compareOne(it mail.Item) error {
+	c, err := k.entryOf(it)
+	if err != nil || c == nil {
+		return err
+	}
+	k.shown[c.id] = true
+	if join(it.Flags) == c.seen && !c.nameless && !c.gone && (it.Identity == "" || it.Identity == c.identity) {
+		return nil
+	}
+	c.item, c.identity = it, cmp.Or(it.Identity, c.identity)
+	if c.state == sound { // else nothing can be changed, and is to be when it can
+		was := allFlags("", c.seen)
+		c.seen = join(it.Flags)
+		c.added = slices.DeleteFunc(slices.Clone(it.Flags), was.Has)
+		c.removed = slices.DeleteFunc(was, it.Flags.Has)
+	}
+	k.changes = append(k.changes, c)
 	return nil
 }
 
-// difference returns what is set now and was not, and the other way round.
-func difference(now mail.Flags, before string) (added, removed mail.Flags) {
-	was := allFlags("", before)
-	added = slices.DeleteFunc(slices.Clone(now), was.Has)
-	removed = slices.DeleteFunc(was, now.Has)
-	return added, removed
+// entryOf returns the entry of a message, nil if it is not archived.
+func (k *looking) entryOf(it mail.Item) (c *change, err error) {
+	key := keyOf(k.a.original, it.Ref)
+	err = k.a.ledger.each(`select id, nth, received, stored, octets, info, sub, state, place, keywords, seen, identity,
+		uid is null, gone from entry where key = ? and state <> 3`,
+		func(scan func(...any) error) error {
+			c = &change{}
+			var place int64
+			err := scan(&c.id, &c.name.nth, &c.name.received, &c.name.stored, &c.name.octets, &c.name.info, &c.sub, &c.state,
+				&place, &c.keywords, &c.seen, &c.identity, &c.nameless, &c.gone)
+			c.name.key, c.place = key, k.byID[place]
+			return err
+		}, key[:])
+	return c, err
 }
 
 // rename gives the files their new flags, durably.
 func (k *looking) rename() error {
 	byPlace := map[*folder][]*change{}
 	for _, c := range k.changes {
-		if c.state == sound && len(c.added)+len(c.removed) > 0 {
+		if len(c.added)+len(c.removed) > 0 {
 			byPlace[c.place] = append(byPlace[c.place], c)
 		}
 	}
@@ -134,11 +172,11 @@ func (k *looking) rename() error {
 }
 
 func (k *looking) renameIn(f *folder, changes []*change) error {
-	var fresh mail.Flags
+	var added mail.Flags
 	for _, c := range changes {
-		fresh = append(fresh, c.added...)
+		added = append(added, c.added...)
 	}
-	l, err := k.a.lettersFor(f, fresh)
+	l, err := k.a.lettersFor(f, added)
 	if err != nil {
 		return err
 	}
@@ -155,13 +193,13 @@ func (k *looking) renameIn(f *folder, changes []*change) error {
 
 // reflag gives one file its new flags. It may have got others from another program, and another name with them.
 func (k *looking) reflag(c *change, w *whereabouts, l *letters) error {
-	var local, flags mail.Flags
+	var before, after mail.Flags
 	is, err := w.move(c.row, func(is found) found {
-		local = allFlags(is.name.info, keywordsNow(c.keywords, l, c.name.info, l, is.name.info))
-		flags = union(slices.DeleteFunc(slices.Clone(local), c.removed.Has), c.added)
-		to := l.info(flags, l.strange(is.name.info))
-		if infoLetters(to) != infoLetters(is.name.info) {
-			is.sub, is.name.info = 0, to
+		before = allFlags(is.name.info, keywordsNow(c.keywords, l, c.name.info, l, is.name.info))
+		after = union(slices.DeleteFunc(slices.Clone(before), c.removed.Has), c.added)
+		info := l.info(after, l.strange(is.name.info))
+		if infoLetters(info) != infoLetters(is.name.info) {
+			is.sub, is.name.info = 0, info
 		}
 		return is
 	})
@@ -169,161 +207,14 @@ func (k *looking) reflag(c *change, w *whereabouts, l *letters) error {
 		return err
 	}
 	if is == nil {
-		c.state = missing
+		c.seen = join(union(slices.DeleteFunc(slices.Clone(c.item.Flags), c.added.Has), c.removed)) // as it was
 		return k.a.lose(c.id)
 	}
-	if !flags.Equal(local) {
+	if !after.Equal(before) {
 		k.flagged++
 	}
-	c.name, c.sub, c.keywords, c.renamed = is.name, is.sub, keywordsOf(flags), true
+	c.name, c.sub, c.keywords, c.renamed = is.name, is.sub, keywordsOf(after), true
 	return nil
-}
-
-// write tells the ledger.
-func (k *looking) write() error {
-	changed := k.a.folders.changes()
-	err := k.a.write("looked", func() error {
-		if err := k.a.enterFolders(changed); err != nil {
-			return err
-		}
-		for _, c := range k.changes {
-			if err := k.enter(c); err != nil {
-				return err
-			}
-		}
-		if err := k.markGone(); err != nil {
-			return err
-		}
-		if k.complete() {
-			return k.a.setState(k.folder.id, k.look.Status)
-		}
-		return nil
-	})
-	if err != nil {
-		k.a.folders.keep(changed)
-	}
-	return err
-}
-
-func (k *looking) complete() bool { return k.look.Complete && k.look.Partial == "" }
-
-func (k *looking) enter(c *change) error {
-	if c.state == sound { // else nothing could be changed, and is to be the next time
-		c.seen = join(c.item.Flags)
-	}
-	_, err := k.a.ledger.exec("update entry set validity = ?, uid = ?, seen = ?, identity = ?, gone = 0, mailbox = ? where id = ?",
-		c.item.Ref.Validity, []byte(c.item.Ref.UID), c.seen, c.item.Identity, k.folder.id, c.id)
-	if err != nil || !c.renamed {
-		return err
-	}
-	_, err = k.a.ledger.exec("update entry set sub = ?, info = ?, keywords = ? where id = ?", c.sub, c.name.info, c.keywords, c.id)
-	return err
-}
-
-// markGone marks the entries that the look did not show, and takes the mark from those that it did.
-func (k *looking) markGone() error {
-	if k.look.Partial != "" {
-		return nil
-	}
-	ids, back, err := k.notShown()
-	if err != nil {
-		return err
-	}
-	for mark, list := range map[int][]int64{1: ids, 0: back} {
-		for _, id := range list {
-			if _, err := k.a.ledger.exec("update entry set gone = ? where id = ?", mark, id); err != nil {
-				return err
-			}
-		}
-	}
-	k.gone += len(ids)
-	if !k.complete() {
-		return nil
-	}
-	return k.markEarlier()
-}
-
-// notShown compares the entries of the epoch with the look.
-func (k *looking) notShown() (ids, back []int64, err error) {
-	s := newSight(k.look)
-	err = k.a.ledger.rows("select id, uid, gone from entry where mailbox = ? and validity = ? and state <> 3",
-		func(scan func(...any) error) error {
-			var id int64
-			var text string
-			var gone bool
-			err := scan(&id, &text, &gone)
-			uid, is := uidOf(text)
-			if !is || k.shown[id] {
-				return err
-			}
-			switch s.of(uid) {
-			case unseen:
-				if !gone {
-					ids = append(ids, id)
-				}
-			case seen:
-				if gone {
-					back = append(back, id)
-				}
-			}
-			return err
-		}, k.folder.id, k.look.Status.Validity)
-	return ids, back, err
-}
-
-// markEarlier marks what was archived in earlier epochs: all that is there is archived in this one by now. What has no
-// epoch is not of the source's (0), or its UID was not found again by a listing of all.
-func (k *looking) markEarlier() error {
-	r, err := k.a.ledger.exec(`update entry set gone = 1 where mailbox = ? and not gone
-		and (validity <> ? and validity <> 0 or validity is null and ?)`,
-		k.folder.id, k.look.Status.Validity, k.look.Since.Validity != k.look.Status.Validity)
-	if err != nil {
-		return err
-	}
-	n, err := r.RowsAffected()
-	k.gone += int(n)
-	return err
-}
-
-// A sight says which UIDs a look has shown.
-type sight struct {
-	from uint32 // those from here on are shown if they are new; 0: all
-	left []uint32
-	new  map[uint32]bool
-}
-
-type sighting int
-
-const (
-	unsaid sighting = iota // as before
-	seen
-	unseen
-)
-
-func newSight(l Look) sight {
-	s := sight{left: l.Left, new: make(map[uint32]bool, len(l.New))}
-	if l.Since.Validity == l.Status.Validity {
-		s.from = l.Since.Next
-	}
-	for _, it := range l.New {
-		uid, _ := uidOf(it.Ref.UID)
-		s.new[uid] = true
-	}
-	return s
-}
-
-func (s sight) of(uid uint32) sighting {
-	found := s.new[uid]
-	if uid < s.from {
-		if s.left == nil {
-			return unsaid
-		}
-		_, found = slices.BinarySearch(s.left, uid)
-	}
-	if found {
-		return seen
-	}
-	return unseen
 }
 
 // lose notes that the file of an entry is missing.
@@ -336,5 +227,33 @@ func (a *Archive) lose(id int64) error {
 	if errors.As(err, new(*DamagedError)) {
 		return nil
 	}
-	return fmt.Errorf("entry %d: %w", id, err)
+	return err
+}
+
+// write tells the ledger.
+func (k *looking) write() error {
+	return k.a.write("looked", func() error {
+		for _, c := range k.changes {
+			if err := k.enter(c); err != nil {
+				return err
+			}
+		}
+		if err := k.enterGone(); err != nil {
+			return err
+		}
+		if k.fresh {
+			return k.a.setState(k.folder.id, k.look.Status)
+		}
+		return nil
+	})
+}
+
+func (k *looking) enter(c *change) error {
+	_, err := k.a.ledger.exec("update entry set mailbox = ?, validity = ?, uid = ?, seen = ?, identity = ?, gone = 0 where id = ?",
+		k.folder.id, c.item.Ref.Validity, []byte(c.item.Ref.UID), c.seen, c.identity, c.id)
+	if err != nil || !c.renamed {
+		return err
+	}
+	_, err = k.a.ledger.exec("update entry set sub = ?, info = ?, keywords = ? where id = ?", c.sub, c.name.info, c.keywords, c.id)
+	return err
 }

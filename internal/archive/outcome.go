@@ -171,7 +171,7 @@ func (a *Archive) Reopen(dest mail.Account) error {
 func (a *Archive) Counts(dest mail.Account) (map[State]int, error) {
 	counts := map[State]int{}
 	err := a.ledger.each("select ?, count(*) from entry union all select state, count(*) from outcome where "+
-		toDestination+" group by state union all select ?, count(*) from entry e where e.gone and not exists"+
+		toDestination+" group by state union all select ?, count(*) from entry e where e.gone = 1 and not exists"+
 		" (select 1 from outcome o where o.entry = e.id and o."+toDestination+")",
 		func(scan func(...any) error) error {
 			var state State

@@ -60,8 +60,11 @@ func (a *Archive) openEntry(e *Entry) (*os.File, error) {
 // refresh reads the entry again, and reports whether it has another path by now: it may have got another Ref, or a
 // fresh copy of its file.
 func (a *Archive) refresh(e *Entry) bool {
-	a.commits.Lock() // somebody may be about to
+	a.commits.Lock() // somebody may be about it
 	defer a.commits.Unlock()
+	if err := a.settleMoves(); err != nil {
+		return false
+	}
 	now, err := a.Entry(e.ID)
 	if err != nil || now.Path == e.Path {
 		return false

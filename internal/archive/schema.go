@@ -68,7 +68,8 @@ create index entry_mailbox on entry (mailbox);
 create index entry_place on entry (place);
 create index entry_similar on entry (octets, received); -- links of one message share them too
 create index entry_identity on entry (identity) where identity <> '';
-create index entry_gone on entry (mailbox) where gone;
+create index entry_gone on entry (gone) where gone = 1;
+create index entry_nameless on entry (mailbox) where uid is null;
 create index entry_unsound on entry (state) where state <> 0;
 
 -- A move is a new Ref for an entry that is on its way: written before its file gets its new name, removed with the

@@ -1,0 +1,164 @@
+package archive
+
+import (
+	"slices"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// compareEpochs finds the entries of the mailbox that the look did not show, and those that it shows again. What has
+// the UIDVALIDITY 0 is not from a source that could show it.
+func (k *looking) compareEpochs() error {
+	s := newSight(k.look)
+	return k.a.ledger.each(`select id, coalesce(validity, 0), coalesce(uid, ''), gone from entry
+		where mailbox = ? and state <> 3 and coalesce(validity, 1) <> 0`,
+		func(scan func(...any) error) error {
+			var id int64
+			var validity uint32
+			var uid string
+			var gone bool
+			if err := scan(&id, &validity, &uid, &gone); err != nil || k.shown[id] {
+				return err
+			}
+			is := unsaid
+			switch {
+			case validity == k.look.Status.Validity:
+				is = s.of(uid)
+			case k.isOver(validity):
+				is = missed
+			}
+			if is == missed && !gone {
+				k.leave = append(k.leave, id)
+			} else if is == sighted && gone {
+				k.back = append(k.back, id)
+			}
+			return nil
+		}, k.folder.id)
+}
+
+// isOver reports whether nothing can be there any more of another epoch; 0: of one that is not known, because the
+// ledger was lost, for only a listing of all finds the UIDs again.
+func (k *looking) isOver(validity uint32) bool {
+	return k.complete() && (validity != 0 || k.ofAll())
+}
+
+// enterGone is for inside a transaction.
+func (k *looking) enterGone() error {
+	for _, id := range k.leave {
+		if _, err := k.a.ledger.exec("update entry set gone = 1 where id = ?", id); err != nil {
+			return err
+		}
+	}
+	for _, id := range k.back {
+		if _, err := k.a.ledger.exec("update entry set gone = 0 where id = ?", id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A sight says which UIDs of its epoch a look has shown.
+type sight struct {
+	from uint32          // those from here on are there if they are among the new; 0: all
+	left []uint32        // of those below; nil: all that were there are
+	new  map[uint32]bool // as New
+}
+
+type sighting int
+
+const (
+	unsaid  sighting = iota // it is as it was
+	sighted                 // it is there
+	missed                  // it is not
+)
+
+func newSight(l Look) sight {
+	s := sight{left: l.Left, new: make(map[uint32]bool, len(l.New))}
+	if l.Since.Validity == l.Status.Validity {
+		s.from = l.Since.Next
+	}
+	if !slices.IsSorted(s.left) {
+		s.left = slices.Sorted(slices.Values(s.left))
+	}
+	for _, it := range l.New {
+		if uid, is := uidOf(it.Ref.UID); is {
+			s.new[uid] = true
+		}
+	}
+	return s
+}
+
+func (s sight) of(text string) sighting {
+	uid, is := uidOf(text)
+	if !is || uid < s.from && s.left == nil {
+		return unsaid
+	}
+	there := s.new[uid]
+	if uid < s.from {
+		_, there = slices.BinarySearch(s.left, uid)
+	}
+	if there {
+		return sighted
+	}
+	return missed
+}
+
+// Shown notes that the source has these mailboxes and no others, and returns how many entries are gone by that: all
+// that are archived from a mailbox that is not among them. Such a one is looked at from the beginning should it come
+// back; without a message it is forgotten, and only its directory stays. Shown is for the end of a run that has been
+// through all of them: a mailbox may have come back under another name.
+func (a *Archive) Shown(boxes []mail.Mailbox) (gone int, err error) {
+	if err := a.AddMailboxes(boxes); err != nil {
+		return 0, err
+	}
+	a.commits.Lock()
+	defer a.commits.Unlock()
+	left := a.folders.notAmong(boxes)
+	if len(left) == 0 {
+		return 0, nil
+	}
+	if err := a.makeFolders(nil); err != nil {
+		return 0, err
+	}
+	err = a.writeWithFolders("shown", func() error {
+		for _, f := range left {
+			n, err := a.enterFolderGone(f)
+			if err != nil {
+				return err
+			}
+			gone += n
+		}
+		return nil
+	})
+	return gone, err
+}
+
+func (a *Archive) enterFolderGone(f *folder) (int, error) {
+	if err := a.setState(f.id, mail.Status{}); err != nil {
+		return 0, err
+	}
+	r, err := a.ledger.exec("update entry set gone = 1 where mailbox = ? and not gone and coalesce(validity, 1) <> 0", f.id)
+	if err != nil {
+		return 0, err
+	}
+	n, err := r.RowsAffected()
+	return int(n), err
+}
+
+// notAmong marks the folders of other mailboxes than these gone, and returns those that were not yet.
+func (fs *folders) notAmong(boxes []mail.Mailbox) (left []*folder) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	there := map[string]bool{mail.Inbox: true}
+	for _, mb := range boxes {
+		there[mb.Name] = true
+	}
+	for name, f := range fs.byName {
+		if !there[name] && !f.gone {
+			f.gone = true
+			fs.change(f)
+			left = append(left, f)
+		}
+	}
+	return left
+}
