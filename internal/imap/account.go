@@ -37,10 +37,11 @@ func (a *account) with(ctx context.Context, op, mailbox string, do func(*session
 	}
 	stop := context.AfterFunc(ctx, func() { s.cancel(context.Cause(ctx)) })
 	err = s.explain(do(s))
-	if !stop() && err != nil {
+	cancelled := !stop()
+	if cancelled && err != nil {
 		err = &mail.Error{Scope: mail.ScopeSession, Err: context.Cause(ctx)}
 	}
-	if s.broken() || scopeOf(err) >= mail.ScopeSession {
+	if cancelled || s.broken() || scopeOf(err) >= mail.ScopeSession { // one that is being cancelled will break yet
 		a.drop(err)
 	}
 	return at(err, op, mailbox)

@@ -2,6 +2,7 @@ package imap
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -55,7 +56,7 @@ func (s *session) differences(since mail.Status) (mail.Changes, error) {
 	if err != nil {
 		return ch, err
 	}
-	if l.next > 1 && (!told || l.older() != since.Messages) {
+	if l.next > 1 && (!told || l.base() != since.Messages) {
 		if err := l.lookBack(!told); err != nil {
 			return ch, err
 		}
@@ -75,8 +76,8 @@ func (l *look) changedFlags(ch *mail.Changes, since mail.Status) (told bool, err
 	if since.ModSeq == l.status.ModSeq {
 		return true, nil
 	}
-	changed := l.newLook(1)
-	changed.lists = flagsOnly
+	changed := l.newLook(l.next)
+	changed.from, changed.lists = 1, flagsOnly
 	options := *flagsOnly
 	options.ChangedSince = since.ModSeq
 	if err = changed.ask(l.windows(1, uint64(l.next)-1), &options); err != nil || changed.refused != nil {
@@ -94,6 +95,9 @@ func (l *look) changedFlags(ch *mail.Changes, since mail.Status) (told bool, err
 func (l *look) tell(ch *mail.Changes, since mail.Status, told bool) {
 	left := make([]uint32, 0, len(l.rows))
 	for _, m := range l.rows {
+		if m.seq <= l.status.Messages { // it was there when UIDNEXT was told, which some servers tell too small
+			ch.Status.Next = max(ch.Status.Next, m.uid+1)
+		}
 		switch {
 		case m.uid >= l.next:
 			ch.New = append(ch.New, l.item(m))
@@ -117,7 +121,7 @@ func (l *look) partial() string {
 	return ceiling(l.host, count)
 }
 
-// items lists some messages.
+// items lists some messages. A server that shows only a part of them is asked for the rest as long as more comes.
 func (s *session) items(mailbox string, uids []uint32) ([]mail.Item, error) {
 	if s.mailbox != mailbox {
 		if err := s.open(mailbox); err != nil {
@@ -125,19 +129,20 @@ func (s *session) items(mailbox string, uids []uint32) ([]mail.Item, error) {
 		}
 	}
 	l := s.newLook(1)
-	if err := l.ask(setsOf(uids), wholeItem); err != nil {
-		return nil, err
+	missing := slices.Compact(slices.Sorted(slices.Values(uids)))
+	for before := -1; len(missing) > 0 && len(l.rows) > before; {
+		before = len(l.rows)
+		if err := l.ask(s.setsOf(missing), wholeItem); err != nil {
+			return nil, err
+		}
+		missing = slices.DeleteFunc(missing, func(uid uint32) bool { return l.has(uid) })
 	}
-	if l.refused != nil {
+	if len(missing) > 0 && l.refused != nil {
 		return nil, l.refused
-	}
-	wanted := make(map[uint32]bool, len(uids))
-	for _, uid := range uids {
-		wanted[uid] = true
 	}
 	var items []mail.Item
 	for _, m := range l.rows {
-		if wanted[m.uid] {
+		if slices.Contains(uids, m.uid) {
 			items = append(items, l.item(m))
 		}
 	}

@@ -176,9 +176,10 @@ func flagsOf(list []imap.Flag) mail.Flags {
 	return mail.MakeFlags(names...)
 }
 
+// uidOf returns the UID of a message, or one that no message has if its key is none.
 func uidOf(it mail.Item) uint32 {
 	uid, _ := token{text: it.Ref.UID}.number()
-	return uid
+	return cmp.Or(uid, 1<<32-2)
 }
 
 // complete reports whether the listing has as many messages as there are from its first to the last.

@@ -17,6 +17,9 @@ const (
 	asksTogether = 4
 	// maxNumbers is how many messages are named in one command.
 	maxNumbers = 250
+	// maxFlags is how many flags of a message are kept, and maxFlagOctets how much all sets of flags of a mailbox take.
+	maxFlags      = 256
+	maxFlagOctets = 16 << 20
 )
 
 // A look collects what a mailbox shows of its messages. The rows come from the guard and not through go-imap, which
@@ -31,7 +34,9 @@ type look struct {
 	from    uint32             // UIDs from here on are listed: 1 or next
 	lists   *imap.FetchOptions // what is wanted of older ones
 	rows    []line             // by UID
+	told    uint64             // how many rows came
 	flags   map[string]mail.Flags
+	octets  int   // of the names of flags
 	alone   bool  // what is asked for now is asked for alone
 	refused error // a NO to some FETCH
 }
@@ -75,29 +80,34 @@ func (l *look) ask(sets []imap.NumSet, options *imap.FetchOptions) error {
 
 // take takes a row, in the goroutine that reads. A message may have several.
 func (l *look) take(m shown) error {
+	if l.told++; l.told > 2*uint64(l.status.Messages)+maxArrivals {
+		return wireError("the server lists more messages than the folder holds")
+	}
 	if m.uid < l.from { // n:* shows the last message even if its UID is less
 		return nil
 	}
-	if uint64(len(l.rows)) > 2*uint64(l.status.Messages)+maxArrivals {
-		return wireError("the server lists more messages than the folder holds")
-	}
+	flags, err := l.flagsOf(m.flags)
 	l.rows = append(l.rows, line{seq: m.seq, uid: m.uid, flagged: m.flagged, sized: m.sized || l.alone, size: m.size,
-		received: m.received, flags: l.flagsOf(m.flags), identity: m.identity})
-	return nil
+		received: m.received, flags: flags, identity: m.identity})
+	return err
 }
 
 // flagsOf returns the set of these names, the same for all messages that have the same.
-func (l *look) flagsOf(names []string) mail.Flags {
+func (l *look) flagsOf(names []string) (mail.Flags, error) {
 	if len(names) == 0 {
-		return nil
+		return nil, nil
 	}
+	names = names[:min(len(names), maxFlags)]
 	key := strings.Join(names, " ")
 	set, ok := l.flags[key]
 	if !ok {
+		if l.octets += len(key); l.octets > maxFlagOctets {
+			return nil, wireError("the server shows more flags than anyone has")
+		}
 		set = mail.MakeFlags(slices.DeleteFunc(names, func(f string) bool { return !keptFlag(f) })...)
 		l.flags[key] = set
 	}
-	return set
+	return set, nil
 }
 
 // settle puts the rows in order, those of one message into one, and leaves out what does not show what was asked for:
@@ -147,9 +157,6 @@ func (l *look) base() uint32 {
 	return l.rows[0].seq - min(l.rows[0].seq, 1)
 }
 
-// older is how many messages there are below what is new.
-func (l *look) older() uint32 { return l.base() }
-
 // lookBack lists what is older too.
 func (l *look) lookBack(flags bool) error {
 	if l.from = 1; flags {
@@ -160,7 +167,7 @@ func (l *look) lookBack(flags bool) error {
 
 // A gap is where messages are counted that were not listed.
 type gap struct {
-	uids uidSet
+	uids [2]uint32 // the first and last they can have; 0 is without end
 	seqs [2]uint32
 }
 
@@ -174,12 +181,12 @@ func (l *look) gaps() []gap {
 	var gaps []gap
 	for _, m := range l.rows {
 		if m.seq > last.seq+1 {
-			gaps = append(gaps, gap{uidSet{{last.uid + 1, m.uid - 1}}, [2]uint32{last.seq + 1, m.seq - 1}})
+			gaps = append(gaps, gap{[2]uint32{last.uid + 1, m.uid - 1}, [2]uint32{last.seq + 1, m.seq - 1}})
 		}
 		last = line{uid: m.uid, seq: max(m.seq, last.seq)}
 	}
 	if last.seq < count {
-		gaps = append(gaps, gap{uidSet{{last.uid + 1, 0}}, [2]uint32{last.seq + 1, count}})
+		gaps = append(gaps, gap{[2]uint32{last.uid + 1, 0}, [2]uint32{last.seq + 1, count}})
 	}
 	return gaps
 }
@@ -211,8 +218,10 @@ func (l *look) fill() error {
 }
 
 func ranges(gaps []gap) (sets []imap.NumSet) {
-	for _, g := range gaps[:min(len(gaps), maxMissing)] {
-		sets = append(sets, uidRange(uint64(g.uids[0][0]), uint64(g.uids[0][1])))
+	for _, g := range gaps {
+		if first, last := g.uids[0], g.uids[1]; (last == 0 || first <= last) && len(sets) < maxMissing {
+			sets = append(sets, uidRange(uint64(first), uint64(last)))
+		}
 	}
 	return sets
 }
@@ -234,10 +243,15 @@ func (l *look) item(m line) mail.Item {
 	}
 }
 
-// setsOf parts UIDs into sets that fit into a command.
-func setsOf(uids []uint32) (sets []imap.NumSet) {
-	sorted := slices.Compact(slices.Sorted(slices.Values(uids)))
-	for part := range slices.Chunk(sorted, maxNumbers) {
+// has reports whether the message was shown.
+func (l *look) has(uid uint32) bool {
+	_, found := slices.BinarySearchFunc(l.rows, uid, func(m line, uid uint32) int { return cmp.Compare(m.uid, uid) })
+	return found
+}
+
+// setsOf parts UIDs, which are in order, into sets that fit into a command.
+func (s *session) setsOf(uids []uint32) (sets []imap.NumSet) {
+	for part := range slices.Chunk(uids, int(min(maxNumbers, s.window()))) {
 		var set imap.UIDSet
 		for _, uid := range part {
 			if soundUID(uid) {

@@ -31,6 +31,10 @@ func (s *session) open(mailbox string) error {
 	}
 	options := &imap.SelectOptions{ReadOnly: s.readOnly, CondStore: s.readOnly && s.remembers()}
 	data, err := s.imap.Select(alias(mailbox), options).Wait()
+	if isBad(err) && options.CondStore {
+		options.CondStore = false
+		data, err = s.imap.Select(alias(mailbox), options).Wait()
+	}
 	if s.readOnly && isNo(err) {
 		return s.notOpened(mailbox, err)
 	}
@@ -42,6 +46,11 @@ func (s *session) open(mailbox string) error {
 	}
 	s.mailbox = mailbox
 	return nil
+}
+
+func isBad(err error) bool {
+	var no *imap.Error
+	return errors.As(err, &no) && no.Type == imap.StatusResponseTypeBad
 }
 
 // notOpened tells a mailbox that is gone from one that cannot be opened.

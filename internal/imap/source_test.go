@@ -3,6 +3,7 @@ package imap
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -49,10 +50,49 @@ func sourceInOffice(t testing.TB, trouble postoffice.Trouble, messages ...[]byte
 	return s, server, me
 }
 
+// troubles are what a source has to live with.
+var troubles = map[string]postoffice.Trouble{
+	"all there is":          {With: []string{"CONDSTORE", "OBJECTID", "ID"}},
+	"as it was":             {},
+	"Gmail":                 {With: []string{"CONDSTORE", "X-GM-EXT-1", "XLIST"}},
+	"bare":                  {Without: []string{"LIST-EXTENDED", "LIST-STATUS", "SPECIAL-USE", "NAMESPACE", "CHILDREN", "STATUS=SIZE", "ESEARCH"}},
+	"XLIST":                 {Without: []string{"LIST-EXTENDED", "SPECIAL-USE"}, With: []string{"XLIST"}},
+	"body first":            {BodyFirst: true},
+	"unasked":               {Unasked: true, With: []string{"CONDSTORE"}},
+	"three at once":         {AtOnce: 3},
+	"three by the book":     {With: []string{"MESSAGELIMIT=3"}},
+	"no UIDNEXT":            {Rewrite: postoffice.NoUIDNEXT},
+	"no dates":              {Rewrite: postoffice.Replace("UID FETCH", `INTERNALDATE "[^"]*"`, `INTERNALDATE "00-Jan-0000 00:00:00 +0000"`)},
+	"wrong sizes":           {Rewrite: postoffice.Replace("UID FETCH", `RFC822.SIZE ([1-9]\d*)`, "RFC822.SIZE ${1}9")},
+	"in two rows":           {Rewrite: inTwoRows},
+	"numbers that are none": {Rewrite: postoffice.Replace("UID FETCH", `^\* \d+ FETCH`, "* 1 FETCH")},
+	"NO to RETURN":          {Rewrite: refuseReturn},
+}
+
+var itemRow = regexp.MustCompile(`^(\* \d+ FETCH \(UID \d+) (FLAGS \([^)]*\)) ([^{]*\))$`)
+
+// inTwoRows tells the flags of a message in a row of their own, behind.
+func inTwoRows(_, line string) []string {
+	if m := itemRow.FindStringSubmatch(line); m != nil {
+		return []string{m[1] + " " + m[3], m[1] + " " + m[2] + ")"}
+	}
+	return []string{line}
+}
+
+// refuseReturn is a server that announces what it does not do.
+func refuseReturn(command, line string) []string {
+	switch {
+	case !strings.Contains(command, "RETURN"):
+		return []string{line}
+	case strings.HasPrefix(line, "*"):
+		return nil
+	}
+	tag, _, _ := strings.Cut(line, " ")
+	return []string{tag + " BAD what is RETURN?"}
+}
+
 func TestSource(t *testing.T) {
-	for name, trouble := range map[string]postoffice.Trouble{
-		"all there is": {},
-	} {
+	for name, trouble := range troubles {
 		t.Run(name, func(t *testing.T) {
 			var servers []*postoffice.Server
 			sourcetest.Test(t, func(t *testing.T, messages [][]byte) sourcetest.Account {

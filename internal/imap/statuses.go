@@ -48,7 +48,7 @@ func (s *session) statusesOf(boxes []mail.Mailbox) (map[string]mail.Status, erro
 
 func (s *session) askStatuses(boxes []mail.Mailbox) error {
 	if s.caps.has("LIST-EXTENDED") && s.caps.has("LIST-STATUS") {
-		err := s.ask("LIST", &imap.ListOptions{ReturnStatus: s.statusOf()}, func(*imap.ListData) {})
+		err := s.listAs("LIST", &imap.ListOptions{ReturnStatus: s.statusOf()}, func(*imap.ListData) {})
 		if !isNo(err) {
 			return err
 		}

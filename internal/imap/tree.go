@@ -21,6 +21,7 @@ type tree struct {
 	mailboxes []mail.Mailbox
 	index     map[string]int // of mailboxes, by name
 	spaces    namespaces
+	xlist     bool                   // it is listed by XLIST
 	statuses  map[string]mail.Status // nil: not told with the listing
 	notes     []string
 }
@@ -41,18 +42,20 @@ func (s *session) tree() (*tree, error) {
 // list asks with the most telling LIST there is, and with the plain one when that is refused.
 func (t *tree) list() (subscribed bool, err error) {
 	if t.caps.has("LIST-EXTENDED") {
-		err = t.ask("LIST", t.returning(), t.add)
-		t.statuses = t.learnt()
+		err = t.listAs("LIST", t.returning(), t.add)
+		told := t.learnt()
 		if !isNo(err) {
+			t.statuses = told
 			return true, err
 		}
 	}
 	if t.caps.has("XLIST") && !t.caps.has("SPECIAL-USE") {
-		if err = t.ask("XLIST", nil, t.add); !isNo(err) {
+		t.xlist = true
+		if err = t.listAs("XLIST", nil, t.add); !isNo(err) {
 			return false, err
 		}
 	}
-	return false, t.ask("LIST", nil, t.add)
+	return false, t.listAs("LIST", nil, t.add)
 }
 
 func (t *tree) returning() *imap.ListOptions {
@@ -67,15 +70,15 @@ func (t *tree) returning() *imap.ListOptions {
 // subscriptions asks for what the owner wants to see of the mailboxes (RFC 3501 §6.3.9). It names also what is not
 // there any more.
 func (t *tree) subscriptions() error {
-	return sessionOnly(t.ask("LSUB", nil, func(data *imap.ListData) {
+	return sessionOnly(t.listAs("LSUB", nil, func(data *imap.ListData) {
 		if i, ok := t.index[unalias(data.Mailbox)]; ok {
 			t.mailboxes[i].Subscribed = t.mailboxes[i].Subscribed || selectable(data)
 		}
 	}))
 }
 
-// ask lists with LIST or a command like it.
-func (s *session) ask(verb string, options *imap.ListOptions, add func(*imap.ListData)) error {
+// listAs lists with LIST or a command like it.
+func (s *session) listAs(verb string, options *imap.ListOptions, add func(*imap.ListData)) error {
 	s.guard.speak(func(d *dialect) { d.verb = verb })
 	cmd := s.imap.List("", "*", options)
 	defer cmd.Close()
@@ -94,7 +97,7 @@ func (s *session) ask(verb string, options *imap.ListOptions, add func(*imap.Lis
 func (t *tree) add(data *imap.ListData) {
 	mb := mailboxOf(data)
 	for _, attr := range data.Attrs {
-		if strings.EqualFold(string(attr), string(xlistInbox)) {
+		if t.xlist && strings.EqualFold(string(attr), string(xlistInbox)) {
 			mb.Name, mb.Role = mail.Inbox, mail.RoleInbox
 		}
 		mb.Subscribed = mb.Subscribed || attr == imap.MailboxAttrSubscribed

@@ -26,7 +26,7 @@ type beyond struct {
 var (
 	condStore    = regexp.MustCompile(`(?i) \(CONDSTORE\)(\r?\n)$`)
 	changedSince = regexp.MustCompile(`(?i) \(CHANGEDSINCE (\d+)\)(\r?\n)$`)
-	statusItems  = regexp.MustCompile(`(?i)( |STATUS )\(([A-Z -]*)\)(\)?\r?\n)$`)
+	statusItems  = regexp.MustCompile(`(?i)(STATUS .*)\(([A-Z -]*)\)`)
 	fetchItems   = regexp.MustCompile(`\(.*\)`)
 )
 
@@ -69,7 +69,7 @@ func (r *relay) statusOf(items string) string {
 		}
 		return true
 	})
-	return found[1] + "(" + strings.Join(names, " ") + ")" + found[3]
+	return found[1] + "(" + strings.Join(names, " ") + ")"
 }
 
 func (r *relay) fetchOf(line string) string {

@@ -47,7 +47,7 @@ var (
 	// SwappedAPPENDUID has UIDVALIDITY and UID change places. DavMail did it.
 	SwappedAPPENDUID = Replace("APPEND", `APPENDUID (\d+) (\d+)`, "APPENDUID $2 $1")
 	// NoUIDNEXT leaves UIDNEXT out of the answers to SELECT, EXAMINE and STATUS.
-	NoUIDNEXT = Drop("", `\[UIDNEXT`).Then(Replace("STATUS", `UIDNEXT \d+ ?`, ""))
+	NoUIDNEXT = Drop("", `\[UIDNEXT`).Then(Replace("", `^(\* STATUS .*)UIDNEXT \d+ ?`, "$1"))
 	// NoKeywords has PERMANENTFLAGS without \*, so that clients know that keywords are not kept.
 	NoKeywords = Replace("", `(PERMANENTFLAGS \(.*) \\\*\)`, "$1)")
 )
