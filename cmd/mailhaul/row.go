@@ -28,13 +28,16 @@ func (r row) width() int {
 	return usual - spare
 }
 
-// Write takes lines that begin with a CR and have a character a column.
+// Write takes lines that begin with a CR and have a character a column. Each takes all of the row, so that nothing
+// is left over of what stood there when the terminal was another size.
 func (r row) Write(p []byte) (int, error) {
 	lines, width := strings.Split(string(p), "\r"), r.width()
 	for i, line := range lines {
-		if chars := []rune(line); len(chars) > width {
-			lines[i] = string(chars[:width])
+		if line == "" {
+			continue
 		}
+		chars := []rune(line)
+		lines[i] = string(chars[:min(len(chars), width)]) + strings.Repeat(" ", max(0, width-len(chars)))
 	}
 	if _, err := io.WriteString(r.out, strings.Join(lines, "\r")); err != nil {
 		return 0, err

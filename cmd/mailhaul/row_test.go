@@ -10,7 +10,7 @@ func TestRow(t *testing.T) {
 	var out bytes.Buffer
 	r := row{&out}
 	for _, tc := range []struct{ in, want string }{
-		{"\rshort", "\rshort"},
+		{"\rshort", "\rshort" + strings.Repeat(" ", usual-spare-len("short"))},
 		{"\r" + strings.Repeat("█", 100), "\r" + strings.Repeat("█", usual-spare)},
 		{"\r" + strings.Repeat(" ", 100) + "\r", "\r" + strings.Repeat(" ", usual-spare) + "\r"},
 	} {
