@@ -130,7 +130,12 @@ func (m *mapper) samePath(f *folder) Step {
 	case f.role != mail.RoleNone:
 		why += fmt.Sprintf("; the destination has no %s folder yet", roleName[f.role])
 	}
-	s := m.place(f, f.bare, why)
+	path := f.bare
+	if usual := roleName[f.role]; f.role != mail.RoleNone && len(path) < len(f.path) {
+		// What Gmail calls it in [Gmail] is nobody's choice.
+		path, why = []string{usual}, fmt.Sprintf("the usual name; the destination has no %s folder yet", usual)
+	}
+	s := m.place(f, path, why)
 	if s.New {
 		s.To.Role = f.role
 	}

@@ -66,6 +66,8 @@ func newRootCommand(t *terminal, i *interrupt) *cobra.Command {
 		newBackupCommand(t, i),
 		newRestoreCommand(t, i),
 		newMigrateCommand(t, i),
+		newFoldersCommand(t),
+		newPlanCommand(t),
 		newStatusCommand(t),
 		newCheckCommand(t),
 		newDemoCommand(t, i),

@@ -66,6 +66,13 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 	if err := errors.Join(o.source.parse(from), o.restore.destination.parse(to)); err != nil {
 		return err
 	}
+	rules, err := o.restore.folders.rules()
+	if err != nil {
+		return err
+	}
+	if o.restore.dryRun {
+		return dryRun(ctx, t, &survey{o.restore.folders, o.source, o.restore.destination}, from, to)
+	}
 	a, err := o.openArchive(t, o.archive)
 	if err != nil {
 		return err
@@ -86,7 +93,7 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 	}
 	watch, end := t.watch(true)
 	rep := newReport("migrate")
-	err = pipeline{a, src, dst, watch, i}.run(ctx, rep)
+	err = pipeline{a, src, dst, rules, watch, i}.run(ctx, rep)
 	end()
 	return t.conclude(rep, began, o.restore.acceptRefused, err)
 }
@@ -97,6 +104,7 @@ type pipeline struct {
 	archive   *archive.Archive
 	src       backup.Source
 	dst       *destination
+	rules     migrate.Rules
 	watch     progress.Watch
 	interrupt *interrupt
 }
@@ -105,7 +113,7 @@ func (p pipeline) run(ctx context.Context, rep *report) error {
 	more := make(chan struct{}, 1)
 	stop := p.stopOfPull()
 	push := migrate.Job{Archive: p.archive, Destination: p.dst, Account: p.dst.key,
-		Watch: p.watch, Stop: p.interrupt.stop, More: more}
+		Rules: p.rules, Watch: p.watch, Stop: p.interrupt.stop, More: more}
 	pull := backup.Job{Source: p.src, Archive: p.archive, Watch: p.watch, Stop: stop.c, Committed: func() {
 		select {
 		case more <- struct{}{}:

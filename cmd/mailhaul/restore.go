@@ -19,8 +19,10 @@ the server's word; the others go on.
 
 type restoreOptions struct {
 	destination   party
+	folders       folderOptions
 	retryRefused  bool
 	acceptRefused bool
+	dryRun        bool
 }
 
 func (o *restoreOptions) addFlags(f *pflag.FlagSet, alone bool) {
@@ -28,6 +30,8 @@ func (o *restoreOptions) addFlags(f *pflag.FlagSet, alone bool) {
 	o.destination.addFlags(f, alone)
 	f.BoolVar(&o.retryRefused, "retry-refused", false, "try what the server refused in earlier runs once more")
 	f.BoolVar(&o.acceptRefused, "accept-refused", false, "exit with 0 although the server refused messages")
+	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "say what would be brought where, and change nothing")
+	o.folders.addFlags(f)
 }
 
 func newRestoreCommand(t *terminal, i *interrupt) *cobra.Command {
@@ -53,6 +57,15 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	if err := o.destination.parse(to); err != nil {
 		return err
 	}
+	rules, err := o.folders.rules()
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		s := survey{folderOptions: o.folders, destination: o.destination}
+		s.source.insecure = o.destination.insecure
+		return dryRun(ctx, t, &s, dir, to)
+	}
 	a, err := archive.Open(dir, archive.Options{})
 	if err != nil {
 		return in(dir, err)
@@ -69,10 +82,20 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	}
 	watch, end := t.watch(false)
 	rep := newReport("restore")
-	got, err := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Watch: watch, Stop: i.stop}.Run(ctx)
+	got, err := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, Watch: watch, Stop: i.stop}.Run(ctx)
 	end()
 	rep.addDestination(got)
 	return t.conclude(rep, began, o.acceptRefused, err)
+}
+
+// dryRun says what restore or migrate would do.
+func dryRun(ctx context.Context, t *terminal, s *survey, from, to string) error {
+	o, err := s.look(ctx, t, []string{from, to})
+	t.show(o)
+	if err == nil {
+		t.sayf("a dry run: nothing was changed")
+	}
+	return err
 }
 
 // reopen makes what was refused pending again, if that was asked for.
