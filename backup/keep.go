@@ -113,7 +113,7 @@ func (k *keeper) catchUp(ctx context.Context, mb mail.Mailbox, since mail.Status
 		return err
 	}
 	if ch.Partial != "" {
-		k.report.Partial = append(k.report.Partial, mb.Name+": "+ch.Partial)
+		k.report.Partial = append(k.report.Partial, Partial{mb.Name, ch.Partial})
 	}
 	_, _, err = k.Archive.Looked(mb.Name, archive.Look{
 		Since: since, Changes: ch, Complete: k.tally.complete(), // what is not archived is listed again the next time

@@ -15,7 +15,7 @@ type Report struct {
 	Vanished int // listed, and gone when it was asked for
 	Failed   int // not archived; the next run tries again
 	Octets   int64
-	Partial  []string  // mailboxes of which the source shows only a part, and why, for people
+	Partial  []Partial // the mailboxes of which the source shows only a part
 	Failures []Failure // one for each that vanished or failed, but those the run did not come to
 }
 
@@ -25,6 +25,9 @@ type Failure struct {
 	State  string // "vanished" or "failed"
 	Reason string
 }
+
+// A Partial is a mailbox of which the source shows only a part, and why, for a person.
+type Partial struct{ Mailbox, Reason string }
 
 // A tally keeps the fates of one mailbox's messages in this run. A mailbox may be listed several times, after a
 // cut or for another window, and every message counts once.

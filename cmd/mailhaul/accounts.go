@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/mailhaul/mailhaul/backup"
 	"github.com/mailhaul/mailhaul/internal/account"
 	"github.com/mailhaul/mailhaul/internal/imap"
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -39,14 +40,12 @@ func addInsecure(f *pflag.FlagSet, to *bool) {
 	f.BoolVar(to, "insecure-plaintext", false, "allow tls=none to another machine: passwords and mail can be read on the way")
 }
 
-// parse reads the account as typed. A source and a destination must speak what mail can be had by, or given.
+// parse reads the account as typed. A destination must speak what mail can be given by.
 func (p *party) parse(typed string) (err error) {
 	p.account, err = account.Parse(typed, p.insecure)
 	switch {
 	case err != nil:
 		return p.say(err)
-	case p.role == "source" && p.account.Protocol != account.POP3:
-		return usageError{errors.New("IMAP as a source is not there yet"), "the source is a pop3s:// account"}
 	case p.role == "destination" && p.account.Protocol != account.IMAP:
 		return usageError{errors.New("POP3 can only hand mail out, not take it"), "the destination is an imaps:// account"}
 	}
@@ -83,12 +82,21 @@ func (t *terminal) login(ctx context.Context, p *party) (mail.Login, error) {
 	return mail.Login{User: p.account.User, Password: get}, nil
 }
 
-// openSource makes the source; it connects when it is first used. It is the adapter itself: what else than a
-// backup.Source it can do, backup asks it.
-func (t *terminal) openSource(ctx context.Context, p *party) (*pop3.Source, error) {
+// A source is an account opened for reading. It is the adapter itself: what else than a backup.Source it can do,
+// backup asks it.
+type source interface {
+	backup.Source
+	Close() error
+}
+
+// openSource makes the source; it connects when it is first used.
+func (t *terminal) openSource(ctx context.Context, p *party) (source, error) {
 	login, err := t.login(ctx, p)
 	if err != nil {
 		return nil, err
+	}
+	if p.account.Protocol == account.IMAP {
+		return imap.NewSource(p.account.Server(), login), nil
 	}
 	return pop3.New(p.account.Server(), login), nil
 }

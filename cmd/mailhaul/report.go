@@ -67,15 +67,25 @@ type findingReport struct {
 	Reason    string `json:"reason,omitempty"`
 }
 
+// kindPartial is the finding that the source shows only a part of a folder.
+const kindPartial = "partial"
+
 func newReport(command string) *report {
 	return &report{Event: "report", Command: command, Failures: []failureReport{}, Findings: []findingReport{}}
 }
 
 func (r *report) addSource(b backup.Report) {
+	r.addPartial(b)
 	r.Source = &sourceReport{Listed: b.Listed, Known: b.Known, Fetched: b.Fetched, Linked: b.Linked,
 		Vanished: b.Vanished, Failed: b.Failed, Bytes: b.Octets}
 	for _, f := range b.Failures {
 		r.Failures = append(r.Failures, failureReport{Mailbox: f.Ref.Mailbox, Ref: f.Ref.String(), State: f.State, Reason: f.Reason, half: progress.Source})
+	}
+}
+
+func (r *report) addPartial(b backup.Report) {
+	for _, p := range b.Partial {
+		r.Findings = append(r.Findings, findingReport{Kind: kindPartial, Mailbox: p.Mailbox, Reason: p.Reason})
 	}
 }
 
@@ -97,8 +107,12 @@ func (t *terminal) conclude(r *report, began time.Time, acceptRefused bool, err 
 	if r.incomplete(acceptRefused) {
 		status = append(status, exitIncomplete)
 	}
-	if len(r.Findings) > 0 {
-		status = append(status, exitDiffers)
+	for _, f := range r.Findings {
+		if f.Kind == kindPartial {
+			status = append(status, exitPartial)
+		} else {
+			status = append(status, exitDiffers)
+		}
 	}
 	r.Exit, r.Seconds = worst(status...), time.Since(began).Seconds()
 	if err != nil {
