@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/postoffice"
 	"github.com/mailhaul/mailhaul/internal/postoffice/dovecot"
@@ -36,20 +37,12 @@ func newHouse(t *testing.T, trouble postoffice.Trouble) *house {
 	return h
 }
 
-// fill makes the folders, and puts as many messages into each; what a view shows is also elsewhere.
+// fill makes the folders, and puts as many messages into each.
 func (h *house) fill(folders []folder) {
 	for _, f := range folders {
-		if f.use == `\Noselect` {
-			h.CreateMailbox(f.name, f.use)
-			continue
-		}
 		h.CreateMailbox(f.name, f.use)
 		for i := range f.messages {
-			of := f.name
-			if slices.Contains([]string{`\All`, `\Flagged`, `\Important`}, f.use) {
-				of = mail.Inbox
-			}
-			h.Deliver(f.name, postoffice.Message{Octets: letter(of, i), Received: time.Unix(1_000_000_000+int64(i), 0)})
+			h.Deliver(f.name, postoffice.Message{Octets: letter(f.contents(), i)})
 		}
 	}
 }
@@ -57,6 +50,14 @@ func (h *house) fill(folders []folder) {
 type folder struct {
 	name, use string
 	messages  int
+}
+
+// contents is the folder whose mail f shows.
+func (f folder) contents() string {
+	if slices.Contains([]string{`\All`, `\Flagged`, `\Important`}, f.use) {
+		return mail.Inbox
+	}
+	return f.name
 }
 
 func letter(folder string, i int) []byte {
@@ -82,13 +83,32 @@ func haul(t *testing.T, status int, args ...string) (stdout, stderr string) {
 	return out.String(), err.String()
 }
 
-// archived backs the folders up into a new archive.
-func archivedFolders(t *testing.T, folders []folder) (dir string) {
+// archivedFolders makes an archive of an IMAP account with these folders.
+func archivedFolders(t *testing.T, delim rune, folders []folder) (dir string) {
 	t.Helper()
-	h := newHouse(t, postoffice.Trouble{})
-	h.fill(folders)
 	dir = filepath.Join(t.TempDir(), "mail")
-	haul(t, exitDone, "backup", h.url, dir)
+	a, err := archive.Open(dir, archive.Options{Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if err := a.Bind(mail.Account{Protocol: "imap", Host: "imap.example", User: "me"}, false); err != nil {
+		t.Fatal(err)
+	}
+	b := a.NewBatch()
+	for n, f := range folders {
+		mb := mail.Mailbox{Name: f.name, Delim: delim, Role: mail.Role(strings.ToLower(strings.TrimPrefix(f.use, `\`)))}
+		for i := range f.messages {
+			octets := letter(f.contents(), i)
+			item := mail.Item{Ref: mail.Ref{Mailbox: f.name, Validity: uint32(n + 1), UID: fmt.Sprint(i + 1)}, Size: int64(len(octets)), Received: time.Unix(1_000_000_000, 0)}
+			if _, err := b.Put(item, mb, bytes.NewReader(octets)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := b.Commit(); err != nil {
+		t.Fatal(err)
+	}
 	return dir
 }
 
@@ -106,7 +126,7 @@ func (h *house) holds() map[string]int {
 // A tree of Gmail's goes to a server with INBOX. and dots, and everything is where its owner looks for it; run again,
 // nothing is sent. From there it goes to one with slashes.
 func TestFoldersThereAndBack(t *testing.T) {
-	dir := archivedFolders(t, gmail)
+	dir := archivedFolders(t, '/', gmail)
 	dots := newHouse(t, postoffice.Trouble{})
 	dots.SetNamespace("INBOX.", '.')
 	dots.CreateMailbox("INBOX.Sent", `\Sent`)
@@ -128,8 +148,11 @@ func TestFoldersThereAndBack(t *testing.T) {
 		t.Errorf("a second run: %+v, %d APPENDs more", rep.Destination, dots.srv.Count("APPEND")-appends)
 	}
 
-	back := filepath.Join(t.TempDir(), "back")
-	haul(t, exitDone, "backup", dots.url, back)
+	var moved []folder
+	for name, n := range dots.holds() {
+		moved = append(moved, folder{name, "", n})
+	}
+	back := archivedFolders(t, '.', moved)
 	slashes := newHouse(t, postoffice.Trouble{})
 	haul(t, exitDone, "restore", back, slashes.url)
 	want = map[string]int{mail.Inbox: 3, "Drafts": 1, "Sent": 4, "Junk": 2, "Trash": 2, "Family": 1, "Family/Photos": 2, "example_com": 1, "B&APw-cher": 1}
@@ -143,7 +166,7 @@ var harmless = []string{"CAPABILITY", "LOGIN", "AUTHENTICATE", "ID", "NAMESPACE"
 
 // Looking changes nothing: not the destination, and not the archive.
 func TestDryRunsSendNothing(t *testing.T) {
-	dir := archivedFolders(t, gmail)
+	dir := archivedFolders(t, '/', gmail)
 	before := tree(t, dir)
 	there := newHouse(t, postoffice.Trouble{})
 	from := newHouse(t, postoffice.Trouble{})
@@ -152,7 +175,6 @@ func TestDryRunsSendNothing(t *testing.T) {
 	for _, args := range [][]string{
 		{"restore", dir, there.url, "--dry-run"},
 		{"restore", dir, there.url, "-n", "--json", "--map", "Family/*=Home/*"},
-		{"migrate", from.url, there.url, "--archive", filepath.Join(t.TempDir(), "none"), "-n"},
 		{"folders", dir, there.url},
 		{"folders", from.url, there.url},
 		{"plan", dir, there.url, "-o", filepath.Join(t.TempDir(), "plan.toml")},
@@ -197,7 +219,7 @@ func tree(t *testing.T, dir string) (files []string) {
 
 // Two folders that would fall into one end the run before anything is sent; a word of the user's puts them together.
 func TestClashingFoldersEndTheRun(t *testing.T) {
-	dir := archivedFolders(t, []folder{{mail.Inbox, "", 1}, {"Sent Items", `\Sent`, 2}, {"Sent", "", 3}})
+	dir := archivedFolders(t, '/', []folder{{mail.Inbox, "", 1}, {"Sent Items", `\Sent`, 2}, {"Sent", "", 3}})
 	there := newHouse(t, postoffice.Trouble{})
 	there.CreateMailbox("Sent", `\Sent`)
 	_, stderr := haul(t, exitUsage, "restore", dir, there.url)
@@ -221,7 +243,7 @@ func TestEditedPlan(t *testing.T) {
 	for i := range 39 {
 		folders = append(folders, folder{fmt.Sprintf("Project %02d", i), "", 1 + i%3})
 	}
-	dir := archivedFolders(t, folders)
+	dir := archivedFolders(t, '/', folders)
 	there := newHouse(t, postoffice.Trouble{})
 	there.SetNamespace("INBOX.", '.')
 	there.CreateMailbox("INBOX.Trash", `\Trash`)
@@ -280,7 +302,14 @@ func TestFoldersOverPOP3(t *testing.T) {
 	if out, _ := haul(t, exitDone, "folders", source, there.url); out != "INBOX -> INBOX: 1 message, 125 B; the INBOX\n" {
 		t.Errorf("%s", out)
 	}
-	haul(t, exitDone, "migrate", source, there.url, "--archive", filepath.Join(t.TempDir(), "mail"), "--map", "INBOX=From/Old")
+	dir := filepath.Join(t.TempDir(), "mail")
+	if out, _ := haul(t, exitDone, "migrate", source, there.url, "--archive", dir, "-n", "--map", "INBOX=From/Old"); out != "INBOX -> From/Old (new): 1 message, 125 B; --map 'INBOX=From/Old'\n" {
+		t.Errorf("%s", out)
+	}
+	if _, err := os.Stat(dir); err == nil || pop.Count("RETR")+there.srv.Count("CREATE")+there.srv.Count("SELECT") > 0 {
+		t.Errorf("a dry run has made %s, or said %v and %v", dir, pop.Commands(), there.srv.Commands())
+	}
+	haul(t, exitDone, "migrate", source, there.url, "--archive", dir, "--map", "INBOX=From/Old")
 	if got := there.holds(); got["From/Old"] != 1 || len(got) != 1 {
 		t.Errorf("there is %v", got)
 	}
@@ -288,7 +317,7 @@ func TestFoldersOverPOP3(t *testing.T) {
 
 // What folders prints as JSON is what scripts rely on.
 func TestFoldersJSON(t *testing.T) {
-	dir := archivedFolders(t, gmail)
+	dir := archivedFolders(t, '/', gmail)
 	there := newHouse(t, postoffice.Trouble{})
 	out, _ := haul(t, exitDone, "folders", dir, there.url, "--json")
 	rows := make(map[string]folderRow)
@@ -313,7 +342,7 @@ func TestFoldersJSON(t *testing.T) {
 func TestFoldersAtDovecot(t *testing.T) {
 	t.Setenv("MAILHAUL_PASSWORD", dovecot.Password)
 	dots, slashes := dovecot.Start(t, dovecot.Options{Prefix: "INBOX."}), dovecot.Start(t, dovecot.Options{})
-	dir := archivedFolders(t, gmail)
+	dir := archivedFolders(t, '/', gmail)
 	t.Setenv("MAILHAUL_PASSWORD", dovecot.Password)
 	there := fmt.Sprintf("imaps://new@%s:%d?ca=%s", dovecot.Host, dots.IMAPS, dots.CAFile)
 	bring := func(args ...string) report {
@@ -342,9 +371,12 @@ func TestFoldersAtDovecot(t *testing.T) {
 	if d := bring("restore", dir, there).Destination; d.Present != 17 || d.Appended != 0 {
 		t.Errorf("without the ledger: %+v", d)
 	}
-	back := filepath.Join(t.TempDir(), "back")
-	bring("backup", there, back)
-	if d := bring("restore", back, fmt.Sprintf("imaps://new@%s:%d?ca=%s", dovecot.Host, slashes.IMAPS, slashes.CAFile)).Destination; d.Appended != 17 {
+	var moved []folder
+	for name, n := range where {
+		moved = append(moved, folder{"INBOX." + strings.ReplaceAll(name, "/", "."), "", n})
+	}
+	back := archivedFolders(t, '.', append(moved, folder{mail.Inbox, "", 3}))
+	if d := bring("restore", back, fmt.Sprintf("imaps://new@%s:%d?ca=%s", dovecot.Host, slashes.IMAPS, slashes.CAFile)).Destination; d.Appended != 15 {
 		t.Errorf("%+v", d)
 	}
 	for name, n := range where {
@@ -357,7 +389,7 @@ func TestFoldersAtDovecot(t *testing.T) {
 // Over the quota: it is said before the first message.
 func TestQuotaIsForeseen(t *testing.T) {
 	s := dovecot.Start(t, dovecot.Options{Quota: 2000})
-	dir := archivedFolders(t, []folder{{mail.Inbox, "", 30}})
+	dir := archivedFolders(t, '/', []folder{{mail.Inbox, "", 30}})
 	t.Setenv("MAILHAUL_PASSWORD", dovecot.Password)
 	var out, stderr bytes.Buffer
 	there := fmt.Sprintf("imaps://me@%s:%d?ca=%s", dovecot.Host, s.IMAPS, s.CAFile)
