@@ -106,7 +106,7 @@ func (j Job) warnings(room mail.Room, folders []Prospect) ([]string, error) {
 func Shortage(room mail.Room, amount archive.Amount) string {
 	switch {
 	case room.Octets >= 0 && amount.Octets > room.Octets:
-		return fmt.Sprintf("the quota there leaves %s, and %s are to come", megabytes(room.Octets), megabytes(amount.Octets))
+		return fmt.Sprintf("the quota there leaves %s, and %s are to come", size(room.Octets), size(amount.Octets))
 	case room.Messages >= 0 && int64(amount.Messages) > room.Messages:
 		return fmt.Sprintf("the quota there leaves %d messages, and %d are to come", room.Messages, amount.Messages)
 	}
@@ -121,8 +121,8 @@ func (j Job) tooLarge(mb mail.Mailbox, limit int64) (named []string, err error) 
 			named = append(named, fmt.Sprintf("and more of %s", textOf(mb)))
 			break
 		}
-		named = append(named, fmt.Sprintf("too large: %s in %s, of the %s that the server takes: %s, %s, %s", megabytes(e.Octets), textOf(mb),
-			megabytes(limit), orNo(e.Header.Date, "date"), orNo(e.Header.From, "sender"), orNo(e.Header.Subject, "subject")))
+		named = append(named, fmt.Sprintf("too large: %s in %s, and the server takes %s: %s, %s, %s", size(e.Octets), textOf(mb),
+			size(limit), orNo(e.Header.Date, "date"), orNo(e.Header.From, "sender"), orNo(e.Header.Subject, "subject")))
 	}
 	return named, err
 }
@@ -134,7 +134,18 @@ func orNo(text, what string) string {
 	return text
 }
 
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+// size writes octets for a person.
+func size(n int64) string {
+	switch {
+	case n < 1e3:
+		return fmt.Sprintf("%d B", n)
+	case n < 1e6:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	case n < 1e9:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+}
 
 // preflight warns before the first message of what will not fit.
 func (r *run) preflight(ctx context.Context) error {
