@@ -54,22 +54,33 @@ func (r *run) push(ctx context.Context, step Step) error {
 
 // batch returns the next entries to bring.
 func (b *box) batch(mailbox string) ([]archive.Entry, error) {
-	pending, err := b.run.Archive.Pending(b.run.Account, b.run.wanted(), mailbox, b.after[mailbox], batchMessages)
-	if err != nil {
-		return nil, err
+	for {
+		page, err := b.run.Archive.Pending(b.run.Account, b.run.wanted(), mailbox, b.after[mailbox], batchMessages)
+		if err != nil || len(page) == 0 {
+			return nil, err
+		}
+		last := page[len(page)-1].ID
+		page = slices.DeleteFunc(page, func(e archive.Entry) bool {
+			_, skipped := b.run.skipped[e.ID]
+			return skipped
+		})
+		if len(page) > 0 {
+			return firstOctets(page, batchOctets), nil
+		}
+		b.after[mailbox] = last
 	}
-	pending = slices.DeleteFunc(pending, func(e archive.Entry) bool {
-		_, skipped := b.run.skipped[e.ID]
-		return skipped
-	})
+}
+
+// firstOctets returns as many of the entries as have so many octets together, at least one.
+func firstOctets(entries []archive.Entry, limit int64) []archive.Entry {
 	var octets int64
-	for i, e := range pending {
+	for i, e := range entries {
 		octets += e.Octets
-		if octets > batchOctets && i > 0 {
-			return pending[:i], nil
+		if octets > limit && i > 0 {
+			return entries[:i]
 		}
 	}
-	return pending, nil
+	return entries
 }
 
 // bring brings one batch: what is there already is recognised, the rest appended, and every outcome recorded.
