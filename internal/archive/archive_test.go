@@ -121,7 +121,7 @@ func allEntries(t testing.TB, a *Archive) []Entry {
 	return all
 }
 
-// files returns the paths of all regular files below dir outside of mailhaul/.
+// files returns the paths of all regular files below dir outside of mailhaul/ that are not Dovecot's.
 func files(t testing.TB, dir string) []string {
 	t.Helper()
 	var all []string
@@ -129,7 +129,7 @@ func files(t testing.TB, dir string) []string {
 		if err == nil && d.IsDir() && d.Name() == ownDir {
 			return fs.SkipDir
 		}
-		if err == nil && d.Type().IsRegular() && d.Name() != "maildirfolder" && d.Name() != lettersFile {
+		if err == nil && d.Type().IsRegular() && d.Name() != "maildirfolder" && !strings.HasPrefix(d.Name(), "dovecot") {
 			p, err = filepath.Rel(dir, p)
 			all = append(all, filepath.ToSlash(p))
 		}

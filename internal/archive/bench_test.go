@@ -163,3 +163,90 @@ func BenchmarkRebuild(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n)/1e3, "µs/file")
 }
+
+// benchArchive returns an archive of n real messages, in pages of a batch each, open.
+func benchArchive(b *testing.B, n int) *Archive {
+	b.Helper()
+	a := open(b, ramDir(b))
+	for i := 0; i < n; i += benchBatch {
+		takeBench(b, a, i)
+	}
+	return a
+}
+
+// BenchmarkLooked takes over 1,000 changes of flags in a folder of 5,120 messages, keywords among them.
+func BenchmarkLooked(b *testing.B) {
+	a := benchArchive(b, 20*benchBatch)
+	defer shut(b, a)
+	n := uint64(0)
+	for b.Loop() {
+		n++
+		l := Look{Complete: true, Changes: mail.Changes{Status: mail.Status{Validity: 1, Next: 9999, ModSeq: n}}}
+		l.Since = l.Status
+		for i := range 1000 {
+			flags := []mail.Flags{mail.MakeFlags(`\Seen`, "work"), mail.MakeFlags(`\Flagged`)}[n%2]
+			l.Flags = append(l.Flags, mail.Item{Ref: mail.Ref{Mailbox: "INBOX", Validity: 1, UID: fmt.Sprint(i)}, Flags: flags})
+		}
+		if _, flagged, err := a.Looked("INBOX", l); err != nil || flagged != 1000 {
+			b.Fatal(flagged, err)
+		}
+	}
+}
+
+// BenchmarkLookedSame compares a listing of the flags of 100,000 messages of which none has changed, as servers without
+// CONDSTORE have it in every run.
+func BenchmarkLookedSame(b *testing.B) {
+	dir, n := bigArchive(b)
+	a := open(b, dir)
+	defer shut(b, a)
+	l := Look{Complete: true, Changes: mail.Changes{Status: mail.Status{Validity: 1, Next: uint32(n), Messages: uint32(n)}}}
+	for i := range n {
+		l.New = append(l.New, mail.Item{Ref: mail.Ref{Mailbox: "INBOX", Validity: 1, UID: fmt.Sprint(i)}})
+	}
+	for b.Loop() {
+		if _, _, err := a.Looked("INBOX", l); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRekey moves 5,120 messages to another folder, and back.
+func BenchmarkRekey(b *testing.B) {
+	const n = 20 * benchBatch
+	a := benchArchive(b, n)
+	defer shut(b, a)
+	boxes := []mail.Mailbox{inbox, work}
+	for turn := 1; b.Loop(); turn++ {
+		var moves []Move
+		for i := range n {
+			moves = append(moves, moveTo(int64(i+1), boxes[turn%2], 1, i))
+		}
+		if err := a.Rekey(moves); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n/1e3, "µs/message")
+}
+
+// BenchmarkSimilar looks for one message of 100,000, of which a hundred have its length and ten its time too.
+func BenchmarkSimilar(b *testing.B) {
+	a := open(b, ramDir(b))
+	defer shut(b, a)
+	var arrivals []arrival
+	for i := range 100_000 {
+		ref := mail.Ref{Mailbox: "INBOX", Validity: 1, UID: fmt.Sprint(i)}
+		name := fileName{received: then.Unix() + int64(i%10_000), key: keyOf(source, ref), stored: 3000, octets: int64(i % 1000)}
+		arrivals = append(arrivals, arrival{folder: a.folders.inbox(), name: name, known: true,
+			entry: Entry{Ref: ref, Received: then, Identity: fmt.Sprint("EMAILID ", i)}})
+	}
+	if _, err := a.enter(arrivals); err != nil {
+		b.Fatal(err)
+	}
+	i := 0
+	for b.Loop() {
+		i = (i + 7919) % 100_000
+		if found, err := a.Similar(int64(i%1000), then.Add(time.Duration(i%10_000)*time.Second)); err != nil || len(found) != 10 {
+			b.Fatal(len(found), err)
+		}
+	}
+}

@@ -56,7 +56,7 @@ func TestReconcile(t *testing.T) {
 	}{
 		{"half a file in tmp", func(t *testing.T, dir, file string) {
 			mustDo(t, os.WriteFile(filepath.Join(dir, "tmp", ownTmp+"77"), []byte("half"), 0o600))
-			mustDo(t, os.WriteFile(filepath.Join(dir, "tmp", "dovecot.1"), nil, 0o600))
+			mustDo(t, os.WriteFile(filepath.Join(dir, "tmp", "theirs.1"), nil, 0o600))
 		}, true, "", 1, 1, 1, 2},
 		{"renamed, not committed", func(t *testing.T, dir, file string) {
 			forget(t, dir)

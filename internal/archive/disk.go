@@ -12,7 +12,7 @@ import (
 
 // A Step is one act on the disk that cannot be taken back, or a transaction of the ledger.
 type Step struct {
-	Op    string // create, write, times, sync, rename, syncdir, mkdir, remove; bind, commit, intent, outcome ... of the ledger
+	Op    string // create, write, times, sync, link, rename, syncdir, mkdir, remove, lock; bind, commit, looked ... of the ledger
 	Path  string // below the archive's directory
 	After bool   // the act was done
 }

@@ -1,39 +1,107 @@
 package archive
 
 import (
+	"database/sql"
 	"slices"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
-// compareEpochs finds the entries of the mailbox that the look did not show, and those that it shows again. What has
-// the UIDVALIDITY 0 is not from a source that could show it.
-func (k *looking) compareEpochs() error {
-	s := newSight(k.look)
-	return k.a.ledger.each(`select id, coalesce(validity, 0), coalesce(uid, ''), gone from entry
+// compareAll goes through the entries of the mailbox, once, and finds those that are not as they were shown, those that
+// were not shown any more, and those that are again. What has the UIDVALIDITY 0 is not from a source that could show
+// it.
+func (k *looking) compareAll() error {
+	shown, sight := k.shown(), newSight(k.look)
+	err := k.a.ledger.each(`select id, key, coalesce(validity, 0), uid, gone, seen, identity from entry
 		where mailbox = ? and state <> 3 and coalesce(validity, 1) <> 0`,
 		func(scan func(...any) error) error {
-			var id int64
-			var validity uint32
-			var uid string
-			var gone bool
-			if err := scan(&id, &validity, &uid, &gone); err != nil || k.shown[id] {
+			var e glance
+			if err := e.read(scan); err != nil {
 				return err
 			}
-			is := unsaid
-			switch {
-			case validity == k.look.Status.Validity:
-				is = s.of(uid)
-			case k.isOver(validity):
-				is = missed
-			}
-			if is == missed && !gone {
-				k.leave = append(k.leave, id)
-			} else if is == sighted && gone {
-				k.back = append(k.back, id)
+			it, is := shown[e.key]
+			delete(shown, e.key)
+			if !is {
+				k.mark(e, sight)
+			} else if e.differs(it) {
+				k.changes = append(k.changes, &change{row: row{id: e.id}, item: it})
 			}
 			return nil
 		}, k.folder.id)
+	if err != nil {
+		return err
+	}
+	return k.elsewhere(shown)
+}
+
+// shown returns what the look showed one by one.
+func (k *looking) shown() map[key]mail.Item {
+	all := make(map[key]mail.Item, len(k.look.Flags)+len(k.look.New))
+	for _, items := range [][]mail.Item{k.look.Flags, k.look.New} {
+		for _, it := range items {
+			if it.Ref.Mailbox == k.folder.Name {
+				all[keyOf(k.a.original, it.Ref)] = it
+			}
+		}
+	}
+	return all
+}
+
+// elsewhere finds the entries that the ledger has in another mailbox, which can be only if it was lost.
+func (k *looking) elsewhere(shown map[key]mail.Item) error {
+	for key, it := range shown {
+		if !k.a.knows(key) {
+			continue // not archived
+		}
+		err := k.a.ledger.each("select id from entry where key = ? and state <> 3", func(scan func(...any) error) error {
+			c := &change{item: it}
+			k.changes = append(k.changes, c)
+			return scan(&c.id)
+		}, key[:])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A glance is what is looked at of an entry.
+type glance struct {
+	id       int64
+	key      key
+	validity uint32
+	gone     bool
+	// Good until the next is read.
+	uid, seen, identity sql.RawBytes
+}
+
+func (e *glance) read(scan func(...any) error) error {
+	var k sql.RawBytes
+	err := scan(&e.id, &k, &e.validity, &e.uid, &e.gone, &e.seen, &e.identity)
+	copy(e.key[:], k)
+	return err
+}
+
+// differs reports whether the entry is not as the message that was shown.
+func (e *glance) differs(it mail.Item) bool {
+	return e.gone || e.uid == nil || string(e.seen) != join(it.Flags) || it.Identity != "" && it.Identity != string(e.identity)
+}
+
+// mark finds out whether an entry that was not shown by itself is gone.
+func (k *looking) mark(e glance, s sight) {
+	is := unsaid
+	switch {
+	case k.look.Partial != "":
+	case e.validity == k.look.Status.Validity:
+		is = s.of(string(e.uid))
+	case k.isOver(e.validity):
+		is = missed
+	}
+	if is == missed && !e.gone {
+		k.leave = append(k.leave, e.id)
+	} else if is == sighted && e.gone {
+		k.back = append(k.back, e.id)
+	}
 }
 
 // isOver reports whether nothing can be there any more of another epoch; 0: of one that is not known, because the

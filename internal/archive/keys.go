@@ -10,6 +10,13 @@ func (a *Archive) Has(ref mail.Ref) bool {
 	return a.keys[keyOf(a.original, ref)]
 }
 
+// knows reports whether there is an entry of that key, be it that its file is missing or damaged.
+func (a *Archive) knows(k key) bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.keys[k] || a.unsound[k].id != 0
+}
+
 // loadKeys learns which messages are there.
 func (a *Archive) loadKeys() error {
 	a.mu.Lock()

@@ -107,23 +107,20 @@ func (l *letters) named(info string) (f mail.Flags) {
 
 // strange returns the letters behind a message's name that mean nothing here; they are somebody's.
 func (l *letters) strange(info string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 'a' && mail.MaildirFlags(string(r)) != nil || r >= 'a' && r <= 'z' && l.names[r-'a'] != "" {
-			return -1
+	return string(slices.DeleteFunc([]byte(infoLetters(info)), func(c byte) bool {
+		if isLower(c) {
+			return l.names[c-'a'] != ""
 		}
-		return r
-	}, infoLetters(info))
+		return mail.MaildirFlags(string(rune(c))) != nil
+	}))
 }
 
 // ownLetters returns the letters behind a message's name that stand for keywords of its folder.
 func ownLetters(info string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 'a' || r > 'z' {
-			return -1
-		}
-		return r
-	}, infoLetters(info))
+	return string(slices.DeleteFunc([]byte(infoLetters(info)), func(c byte) bool { return !isLower(c) }))
 }
+
+func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
 
 // info returns what stands behind a message's name for its flags and some strange letters, in ASCII order.
 func (l *letters) info(f mail.Flags, strange string) string {
@@ -177,7 +174,7 @@ func (a *Archive) lettersUsed(f *folder) (next int) {
 		for _, e := range entries {
 			_, info, _ := strings.Cut(e.Name(), infoSep+"2,")
 			for _, c := range []byte(info) {
-				if c >= 'a' && c <= 'z' {
+				if isLower(c) {
 					next = max(next, int(c-'a')+1)
 				}
 			}

@@ -63,7 +63,6 @@ type looking struct {
 	look    Look
 	folder  *folder
 	byID    map[int64]*folder
-	shown   map[int64]bool // entries that the look showed one by one
 	changes []*change
 	leave   []int64 // entries that are gone now
 	back    []int64 // entries that are not gone any more
@@ -78,8 +77,6 @@ type change struct {
 	seen     string // the flags as the source last showed them
 	keywords string
 	identity string
-	gone     bool
-	nameless bool       // the UID is not known
 	added    mail.Flags // by the source, since it last showed them
 	removed  mail.Flags
 	renamed  bool
@@ -97,16 +94,11 @@ func (k *looking) nothing() bool {
 
 // compare finds out in what the ledger differs from what was shown.
 func (k *looking) compare() error {
-	k.shown = make(map[int64]bool, len(k.look.Flags)+len(k.look.New))
-	for _, items := range [][]mail.Item{k.look.Flags, k.look.New} {
-		for _, it := range items {
-			if err := k.compareOne(it); err != nil {
-				return err
-			}
-		}
+	if err := k.compareAll(); err != nil {
+		return err
 	}
-	if k.look.Partial == "" {
-		if err := k.compareEpochs(); err != nil {
+	for _, c := range k.changes {
+		if err := k.read(c); err != nil {
 			return err
 		}
 	}
@@ -118,41 +110,26 @@ func (k *looking) compare() error {
 	return err
 }
 
-// compareOne takes in the entry of a message that was shown.
-func (k *looking) compareOne(it mail.Item) error {
-	c, err := k.entryOf(it)
-	if err != nil || c == nil {
+// read takes in the rest of an entry that differs from the message that was shown, and in which flags.
+func (k *looking) read(c *change) error {
+	err := k.a.ledger.each(`select key, nth, received, stored, octets, info, sub, state, place, keywords, seen, identity
+		from entry where id = ?`, func(scan func(...any) error) error {
+		var key []byte
+		var place int64
+		err := scan(&key, &c.name.nth, &c.name.received, &c.name.stored, &c.name.octets, &c.name.info, &c.sub, &c.state,
+			&place, &c.keywords, &c.seen, &c.identity)
+		copy(c.name.key[:], key)
+		c.place = k.byID[place]
 		return err
-	}
-	k.shown[c.id] = true
-	if join(it.Flags) == c.seen && !c.nameless && !c.gone && (it.Identity == "" || it.Identity == c.identity) {
-		return nil
-	}
-	c.item, c.identity = it, cmp.Or(it.Identity, c.identity)
+	}, c.id)
+	c.identity = cmp.Or(c.item.Identity, c.identity)
 	if c.state == sound { // else nothing can be changed, and is to be when it can
 		was := allFlags("", c.seen)
-		c.seen = join(it.Flags)
-		c.added = slices.DeleteFunc(slices.Clone(it.Flags), was.Has)
-		c.removed = slices.DeleteFunc(was, it.Flags.Has)
+		c.seen = join(c.item.Flags)
+		c.added = slices.DeleteFunc(slices.Clone(c.item.Flags), was.Has)
+		c.removed = slices.DeleteFunc(was, c.item.Flags.Has)
 	}
-	k.changes = append(k.changes, c)
-	return nil
-}
-
-// entryOf returns the entry of a message, nil if it is not archived.
-func (k *looking) entryOf(it mail.Item) (c *change, err error) {
-	key := keyOf(k.a.original, it.Ref)
-	err = k.a.ledger.each(`select id, nth, received, stored, octets, info, sub, state, place, keywords, seen, identity,
-		uid is null, gone from entry where key = ? and state <> 3`,
-		func(scan func(...any) error) error {
-			c = &change{}
-			var place int64
-			err := scan(&c.id, &c.name.nth, &c.name.received, &c.name.stored, &c.name.octets, &c.name.info, &c.sub, &c.state,
-				&place, &c.keywords, &c.seen, &c.identity, &c.nameless, &c.gone)
-			c.name.key, c.place = key, k.byID[place]
-			return err
-		}, key[:])
-	return c, err
+	return err
 }
 
 // rename gives the files their new flags, durably.
