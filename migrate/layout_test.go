@@ -207,6 +207,29 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
+// While a source is still being read, more comes than there was when the run began.
+func TestRoomIsWatched(t *testing.T) {
+	a := shelved(t, named(mail.Inbox, 1))
+	_, srv := office(t, postoffice.Trouble{})
+	c := client(srv)
+	defer c.Close()
+	more := make(chan struct{})
+	var said notes
+	done := make(chan error)
+	go func() {
+		_, err := migrate.Job{Archive: a, Destination: roomy{c, mail.Room{Octets: 500, Messages: -1, Largest: -1}}, Account: there,
+			Watch: said.watch, More: more}.Run(t.Context())
+		done <- err
+	}()
+	more <- struct{}{}
+	put(t, a, 10, named("Later", 10))
+	more <- struct{}{}
+	close(more)
+	if err := <-done; err != nil || len(said) != 1 || !strings.HasPrefix(said[0], "the quota there leaves 4") {
+		t.Errorf("%v, and it said %q", err, said)
+	}
+}
+
 // roomy is a destination with that much room.
 type roomy struct {
 	migrate.Destination
