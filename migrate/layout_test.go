@@ -213,17 +213,21 @@ func TestRoomIsWatched(t *testing.T) {
 	_, srv := office(t, postoffice.Trouble{})
 	c := client(srv)
 	defer c.Close()
-	more := make(chan struct{})
+	more, first, done := make(chan struct{}), make(chan struct{}, 10), make(chan error)
 	var said notes
-	done := make(chan error)
+	watch := func(e progress.Event) {
+		said.watch(e)
+		if _, ok := e.(progress.Confirmed); ok {
+			first <- struct{}{}
+		}
+	}
 	go func() {
 		_, err := migrate.Job{Archive: a, Destination: roomy{c, mail.Room{Octets: 500, Messages: -1, Largest: -1}}, Account: there,
-			Watch: said.watch, More: more}.Run(t.Context())
+			Watch: watch, More: more}.Run(t.Context())
 		done <- err
 	}()
-	more <- struct{}{}
+	<-first // the first round has its folders by now
 	put(t, a, 10, named("Later", 10))
-	more <- struct{}{}
 	close(more)
 	if err := <-done; err != nil || len(said) != 1 || !strings.HasPrefix(said[0], "the quota there leaves 4") {
 		t.Errorf("%v, and it said %q", err, said)
