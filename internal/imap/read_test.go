@@ -201,7 +201,7 @@ func TestSelect(t *testing.T) {
 // rows answers a listing of n messages with UIDs 1 to n, but for those that hide says.
 func rows(n int, hide func(uid int, cmd string) bool) *script {
 	return &script{answer: func(s *talk, cmd string) bool {
-		if strings.HasPrefix(cmd, "SELECT") {
+		if strings.HasPrefix(cmd, "SELECT") || strings.HasPrefix(cmd, "EXAMINE") {
 			s.say(fmt.Sprintf("* %d EXISTS", n), "* OK [UIDVALIDITY 7] v", fmt.Sprintf("* OK [UIDNEXT %d] n", n+1), s.tag+" OK done")
 			return true
 		}

@@ -48,11 +48,48 @@ func (s *script) dial(context.Context, string, string) (net.Conn, error) {
 	client, server := net.Pipe()
 	s.mu.Lock()
 	s.conns++
-	t := &talk{script: s, conn: server, br: bufio.NewReader(server), nth: s.conns}
+	t := &talk{script: s, conn: server, br: bufio.NewReader(intake(server)), nth: s.conns}
 	s.mu.Unlock()
 	s.running.Go(t.run)
 	return client, nil
 }
+
+// intake reads what the client sends at once, whatever the server is at: a line has buffers, a net.Pipe has not.
+func intake(conn net.Conn) io.Reader {
+	const parts, size = 16, 4 << 10
+	full, free := make(chan []byte, parts), make(chan []byte, parts+1)
+	for range parts + 1 {
+		free <- make([]byte, size)
+	}
+	go func() {
+		defer close(full)
+		for p := range free {
+			n, err := conn.Read(p[:size])
+			if full <- p[:n]; err != nil {
+				return
+			}
+		}
+	}()
+	var part, rest []byte
+	return readFunc(func(p []byte) (int, error) {
+		for len(rest) == 0 {
+			if part != nil {
+				free <- part
+			}
+			if part = <-full; part == nil {
+				return 0, io.EOF
+			}
+			rest = part
+		}
+		n := copy(p, rest)
+		rest = rest[n:]
+		return n, nil
+	})
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 func (t *talk) run() {
 	defer t.conn.Close()
@@ -80,7 +117,7 @@ func (t *talk) ordinary(cmd string) bool {
 	switch verb, _, _ := strings.Cut(cmd, " "); verb {
 	case "CAPABILITY":
 		t.say("* CAPABILITY " + or(t.caps, "IMAP4rev1"))
-	case "SELECT":
+	case "SELECT", "EXAMINE":
 		t.say("* 3 EXISTS", `* FLAGS (\Seen \Answered)`, `* OK [PERMANENTFLAGS (\Seen \Answered \*)] kept`,
 			"* OK [UIDVALIDITY 7] v", "* OK [UIDNEXT 10] n")
 	case "LIST":

@@ -76,9 +76,13 @@ func (s *session) enter(login func(*session) error) error {
 			return err
 		}
 	}
+	if isApple(s.host) {
+		s.guard.learn(func(f *facts) { f.caps = nil })
+	}
 	if s.caps, err = s.askCaps(); err != nil {
 		return err
 	}
+	s.singly = isExchange(s.guard.known().greeting)
 	s.guard.speak(func(d *dialect) { d.identity, d.mailboxID = s.caps.identity(), s.caps.has("OBJECTID") })
 	return s.introduce()
 }
