@@ -189,7 +189,7 @@ func (r *run) tellWaiting(folders []Prospect) {
 
 // watchRoom warns, once, when the archive has come to hold more than there is room for.
 func (r *run) watchRoom() error {
-	if r.short || r.More == nil || r.room.Octets < 0 && r.room.Messages < 0 {
+	if r.short || r.room.Octets < 0 && r.room.Messages < 0 {
 		return nil
 	}
 	messages, octets, err := r.Archive.ToBring(r.Account, r.wanted())
