@@ -29,10 +29,10 @@ type Report struct {
 
 // A Failure is one message that is not at the destination.
 type Failure struct {
-	Ref       mail.Ref
-	MessageID string
-	State     string
-	Reason    string
+	Ref    mail.Ref
+	Header mail.Header
+	State  string
+	Reason string
 }
 
 // The states of a Failure.
@@ -50,7 +50,7 @@ type Finding struct {
 }
 
 func failure(e archive.Entry, state, reason string) Failure {
-	return Failure{Ref: e.Ref, MessageID: e.Header.MessageID, State: state, Reason: reason}
+	return Failure{Ref: e.Ref, Header: e.Header, State: state, Reason: reason}
 }
 
 // report counts by the ledger, so that the sum holds whatever happened: what an outcome has and had not before

@@ -23,6 +23,7 @@ moment, and the next run goes on from there.
 type backupOptions struct {
 	source      party
 	sameAccount bool
+	report      reportFile
 }
 
 func (o *backupOptions) addFlags(f *pflag.FlagSet) {
@@ -30,6 +31,7 @@ func (o *backupOptions) addFlags(f *pflag.FlagSet) {
 	o.source.addFlags(f, true)
 	addInsecure(f, &o.source.insecure)
 	f.BoolVar(&o.sameAccount, "same-account", false, "the archive's account has moved to this host")
+	o.report.addFlag(f)
 }
 
 func newBackupCommand(t *terminal, i *interrupt) *cobra.Command {
@@ -69,7 +71,8 @@ func runBackup(ctx context.Context, t *terminal, i *interrupt, o backupOptions, 
 	got, err := backup.Job{Source: src, Archive: a, Watch: watch, Stop: i.stop}.Run(ctx)
 	end()
 	rep.addSource(got)
-	return t.conclude(rep, began, true, err)
+	err = errors.Join(err, rep.addFolders(a, nil))
+	return t.conclude(rep, began, true, o.report, err)
 }
 
 // openArchive opens the archive for the source, and makes it if it is not there.

@@ -36,6 +36,7 @@ func (o *migrateOptions) addFlags(f *pflag.FlagSet) {
 	o.restore.addFlags(f, false)
 	addInsecure(f, &o.source.insecure)
 	f.BoolVar(&o.sameAccount, "same-account", false, "the archive's account has moved to this host")
+	o.report.addFlag(f)
 	f.StringVar(&o.archive, "archive", "", "the archive, a `DIR` that is made when it is not there (required)")
 }
 
@@ -95,7 +96,8 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 	rep := newReport("migrate")
 	err = pipeline{a, src, dst, rules, watch, i}.run(ctx, rep)
 	end()
-	return t.conclude(rep, began, o.restore.acceptRefused, err)
+	err = errors.Join(err, rep.addFolders(a, &dst.key))
+	return t.conclude(rep, began, o.restore.acceptRefused, o.report, err)
 }
 
 // A pipeline is both halves at work on one archive: what is committed is brought on while more is fetched. The

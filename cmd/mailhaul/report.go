@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type report struct {
 	Seconds     float64            `json:"seconds"`
 	Source      *sourceReport      `json:"source,omitempty"`
 	Destination *destinationReport `json:"destination,omitempty"`
+	Folders     []folderReport     `json:"folders,omitempty"`
 	Failures    []failureReport    `json:"failures"`
 	Findings    []findingReport    `json:"findings"`
 	Error       string             `json:"error,omitempty"`
@@ -54,6 +56,9 @@ type failureReport struct {
 	Mailbox   string `json:"mailbox"`
 	Ref       string `json:"ref"`
 	MessageID string `json:"message_id,omitempty"`
+	Date      string `json:"date,omitempty"`
+	From      string `json:"from,omitempty"`
+	Subject   string `json:"subject,omitempty"`
 	State     string `json:"state"`
 	Reason    string `json:"reason"`
 	half      progress.Half
@@ -93,7 +98,9 @@ func (r *report) addDestination(m migrate.Report) {
 	r.Destination = &destinationReport{Archived: m.Archived, Known: m.Known, Appended: m.Appended, Present: m.Present,
 		Merged: m.Merged, Refused: m.Refused, Failed: m.Failed, LeftOut: m.LeftOut, Gone: m.Gone, Bytes: m.Octets}
 	for _, f := range m.Failures {
-		r.Failures = append(r.Failures, failureReport{Mailbox: f.Ref.Mailbox, Ref: f.Ref.String(), MessageID: f.MessageID, State: f.State, Reason: f.Reason, half: progress.Destination})
+		h := f.Header
+		r.Failures = append(r.Failures, failureReport{Mailbox: f.Ref.Mailbox, Ref: f.Ref.String(), MessageID: h.MessageID,
+			Date: h.Date, From: h.From, Subject: h.Subject, State: f.State, Reason: f.Reason, half: progress.Destination})
 	}
 	for _, f := range m.Findings {
 		r.Findings = append(r.Findings, findingReport{Kind: f.Kind, Mailbox: f.Ref.Mailbox, MessageID: f.MessageID, Reason: f.Reason})
@@ -101,8 +108,8 @@ func (r *report) addDestination(m migrate.Report) {
 }
 
 // conclude sets the exit status by what the report says and by why the job ended, which is nil if it ended by
-// itself, prints the report, and returns what run is to end with.
-func (t *terminal) conclude(r *report, began time.Time, acceptRefused bool, err error) error {
+// itself, prints the report and writes it to file, if that is not "", and returns what run is to end with.
+func (t *terminal) conclude(r *report, began time.Time, acceptRefused bool, file reportFile, err error) error {
 	status := []int{exitStatus(err)}
 	if r.incomplete(acceptRefused) {
 		status = append(status, exitIncomplete)
@@ -117,6 +124,9 @@ func (t *terminal) conclude(r *report, began time.Time, acceptRefused bool, err 
 	r.Exit, r.Seconds = worst(status...), time.Since(began).Seconds()
 	if err != nil {
 		r.blame(err)
+	}
+	if ferr := file.write(r); ferr != nil {
+		r.Exit, err = worst(r.Exit, exitFailed), errors.Join(err, ferr)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,7 @@ type restoreOptions struct {
 	retryRefused  bool
 	acceptRefused bool
 	dryRun        bool
+	report        reportFile
 }
 
 func (o *restoreOptions) addFlags(f *pflag.FlagSet, alone bool) {
@@ -48,6 +50,7 @@ func newRestoreCommand(t *terminal, i *interrupt) *cobra.Command {
 		},
 	}
 	o.addFlags(cmd.Flags(), true)
+	o.report.addFlag(cmd.Flags())
 	addInsecure(cmd.Flags(), &o.destination.insecure)
 	return cmd
 }
@@ -85,7 +88,8 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	got, err := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, Watch: watch, Stop: i.stop}.Run(ctx)
 	end()
 	rep.addDestination(got)
-	return t.conclude(rep, began, o.acceptRefused, err)
+	err = errors.Join(err, rep.addFolders(a, &dst.key))
+	return t.conclude(rep, began, o.acceptRefused, o.report, err)
 }
 
 // dryRun says what restore or migrate would do.
