@@ -80,9 +80,9 @@ func TestLink(t *testing.T) {
 		if err != nil || os.SameFile(first, second) != tc.one || !second.ModTime().Equal(got.Received) {
 			t.Errorf("%s: one file: %v, want %v; its time %v, %v", tc.name, !tc.one, tc.one, second.ModTime(), err)
 		}
-		found, is, err := a.ByIdentity(l.item.Identity)
-		if err != nil || !is || found.ID != got.ID {
-			t.Errorf("%s: ByIdentity = %+v, %v, %v", tc.name, found, is, err)
+		found, err := a.Identical(l.item.Identity)
+		if err != nil || len(found) != 1 || found[0].ID != got.ID {
+			t.Errorf("%s: Identical = %+v, %v", tc.name, found, err)
 		}
 		shut(t, a)
 	}
@@ -188,7 +188,7 @@ func TestSimilar(t *testing.T) {
 	if entries, _ := a.Similar(octets, then); len(entries) != 1 {
 		t.Errorf("%d entries, one of them without a file", len(entries))
 	}
-	if _, is, err := a.ByIdentity(""); is || err != nil {
+	if found, err := a.Identical(""); len(found) > 0 || err != nil {
 		t.Errorf("what has no identity was found by it, %v", err)
 	}
 }

@@ -20,14 +20,10 @@ func (a *Archive) Similar(octets int64, received time.Time) ([]Entry, error) {
 		octets, received.Unix(), maxSimilar)
 }
 
-// ByIdentity returns a sound entry of the message that the source vouches for to be this one, rather one that is not
-// gone; false: there is none.
-func (a *Archive) ByIdentity(identity string) (Entry, bool, error) {
-	entries, err := a.entries("where e.identity = ? and e.identity <> '' and e.state = 0 order by e.gone, e.id limit 1", identity)
-	if err != nil || len(entries) == 0 {
-		return Entry{}, false, err
-	}
-	return entries[0], true, nil
+// Identical returns the sound entries of the message that the source vouches for to be this one, those that are not
+// gone first, and not more than a thousand.
+func (a *Archive) Identical(identity string) ([]Entry, error) {
+	return a.entries("where e.identity = ? and e.identity <> '' and e.state = 0 order by e.gone, e.id limit ?", identity, maxSimilar)
 }
 
 // HeadDigest returns the digest of the message's header, levelled, as mail.Sum has it of the header alone. Nothing
