@@ -2,7 +2,10 @@ package backup
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -13,18 +16,24 @@ import (
 type keeper struct {
 	*run
 	src    Stateful
-	now    map[string]mail.Status
-	listed map[string]bool // the mailboxes the source shows
-	moved  map[int64]bool  // entries that have got a new Ref in this run
-	older  int             // messages of the mailbox at hand that were archived by an earlier run
+	listed map[string]bool        // the mailboxes that the source shows, but for those that hold no mail
+	now    map[string]mail.Status // how they stand, as far as the source told it when the run began
+	states map[string]mail.Status // how the archived ones stood when the last run had been through
+	turn   string                 // the mailbox that is looked into although nothing has changed in it
+	short  bool                   // a mailbox has vanished while the run was on its way
+	// Of the mailbox at hand:
+	trusted bool // its UIDs were found to be what they were
+	older   int  // messages that were archived by an earlier run
 }
 
 // keep brings what has changed since the last time, mailbox by mailbox. One that has not changed costs nothing.
-func (r *run) keep(ctx context.Context, src Stateful, boxes []mail.Mailbox) error {
-	k := &keeper{run: r, src: src, listed: map[string]bool{}, moved: map[int64]bool{}}
-	for _, mb := range boxes {
-		k.listed[mb.Name] = true
+func (r *run) keep(ctx context.Context, src Stateful, all []mail.Mailbox) error {
+	k := &keeper{run: r, src: src, listed: map[string]bool{}}
+	for _, mb := range all {
+		k.listed[mb.Name] = !mb.NoSelect
 	}
+	defer k.tellNotes()
+	boxes := r.wanted(all)
 	if err := r.Archive.AddMailboxes(boxes); err != nil {
 		return err
 	}
@@ -35,7 +44,30 @@ func (r *run) keep(ctx context.Context, src Stateful, boxes []mail.Mailbox) erro
 	if err != nil {
 		return err
 	}
-	return r.each(inOrder(boxes), func(mb mail.Mailbox) error { return k.mailbox(ctx, mb) })
+	if k.states, err = r.Archive.States(); err != nil {
+		return err
+	}
+	if k.turn, err = k.nextInTurn(boxes); err != nil {
+		return err
+	}
+	if err := r.each(inOrder(boxes), func(mb mail.Mailbox) error { return k.mailbox(ctx, mb) }); err != nil || k.short {
+		return err
+	}
+	return k.shown(all)
+}
+
+// shown notes which mailboxes there are. Of those that are not wanted only the archived ones matter: they are there.
+func (k *keeper) shown(all []mail.Mailbox) error {
+	archived, err := k.Archive.Mailboxes()
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, mb := range archived {
+		known[mb.Name] = true
+	}
+	_, err = k.Archive.Shown(slices.DeleteFunc(slices.Clone(all), func(mb mail.Mailbox) bool { return !known[mb.Name] }))
+	return err
 }
 
 // inOrder puts the mailbox that holds all mail first: what the others hold is linked to it then, and not fetched
@@ -55,23 +87,36 @@ func rank(mb mail.Mailbox) int {
 
 func (k *keeper) mailbox(ctx context.Context, mb mail.Mailbox) error {
 	if mb.NoSelect {
-		return nil
+		return k.emptied(mb)
 	}
 	since, err := k.since(mb)
 	if err != nil {
 		return err
 	}
-	k.tally, k.broke, k.older = tally{}, map[mail.Ref]int{}, 0
+	k.begin()
+	k.trusted, k.older = false, 0
 	defer func() {
 		k.tally.addTo(&k.report)
 		k.report.Listed += k.older
 		k.report.Known += k.older
 	}()
-	if unchanged(since, k.now[mb.Name]) {
+	if mb.Name != k.turn && unchanged(since, k.now[mb.Name]) {
 		k.older = int(since.Messages)
 		return nil
 	}
-	return k.persist(ctx, func() error { return k.catchUp(ctx, mb, since) })
+	err = k.persist(ctx, func() error { return k.catchUp(ctx, mb) })
+	if isVanished(err) {
+		k.short = true
+		k.note(fmt.Sprintf("%s is not there any more", mail.Printable(mb.Name)))
+		return nil
+	}
+	return err
+}
+
+// isVanished reports whether a mailbox is not there any more.
+func isVanished(err error) bool {
+	var e *mail.Error
+	return errors.As(err, &e) && e.Scope == mail.ScopeMailbox && e.Cause == mail.CauseVanished
 }
 
 // since returns how the mailbox stood when everything it showed was archived. If some of that has gone missing or
@@ -88,28 +133,44 @@ func (k *keeper) since(mb mail.Mailbox) (mail.Status, error) {
 }
 
 // unchanged reports whether nothing can have happened in between. Without a HIGHESTMODSEQ flags may have changed
-// unseen.
+// unseen. Not every server tells the MAILBOXID wherever it tells the rest.
 func unchanged(since, now mail.Status) bool {
+	if since.ID == "" || now.ID == "" {
+		since.ID, now.ID = "", ""
+	}
 	return since.Validity != 0 && now.ModSeq != 0 && since == now
 }
 
+// emptied notes of a mailbox that held mail, and is a name in the tree only by now, that its mail is gone.
+func (k *keeper) emptied(mb mail.Mailbox) error {
+	st, err := k.Archive.State(mb.Name)
+	if err != nil || st.Messages == 0 {
+		return err
+	}
+	st.Messages = 0
+	_, _, err = k.Archive.Looked(mb.Name, archive.Look{Changes: mail.Changes{Status: st}, Complete: true})
+	return err
+}
+
 // catchUp brings one mailbox up to date.
-func (k *keeper) catchUp(ctx context.Context, mb mail.Mailbox, since mail.Status) error {
-	ch, err := k.src.Changes(ctx, mb.Name, since)
+func (k *keeper) catchUp(ctx context.Context, mb mail.Mailbox) error {
+	since, ch, err := k.changes(ctx, mb)
 	if err != nil {
 		return err
 	}
-	k.older = int(ch.Status.Messages) - len(ch.New)
-	if ch.Left != nil {
-		k.older = len(ch.Left)
+	if k.older, err = k.countOlder(mb, since, ch); err != nil {
+		return err
 	}
 	todo := k.tally.list(ch.New, k.Archive.Has)
-	todo, err = k.recognise(ctx, mb, todo)
+	todo, err = k.recognise(ctx, mb, ch, todo)
 	if err != nil {
 		return err
 	}
 	k.Watch.Tell(progress.Listed{Half: progress.Source, Mailbox: mb.Name, Messages: len(todo), Octets: octets(todo)})
 	if err := k.fetch(ctx, mb, todo); err != nil {
+		return err
+	}
+	if err := k.lookForVanished(ctx, mb); err != nil {
 		return err
 	}
 	if ch.Partial != "" {
@@ -119,4 +180,91 @@ func (k *keeper) catchUp(ctx context.Context, mb mail.Mailbox, since mail.Status
 		Since: since, Changes: ch, Complete: k.tally.complete(), // what is not archived is listed again the next time
 	})
 	return err
+}
+
+// changes returns what has changed in a mailbox whose UIDs can be trusted, and since when.
+func (k *keeper) changes(ctx context.Context, mb mail.Mailbox) (since mail.Status, ch mail.Changes, err error) {
+	if since, err = k.since(mb); err != nil {
+		return since, ch, err
+	}
+	if ch, err = k.src.Changes(ctx, mb.Name, since); err != nil || k.trusted {
+		return since, ch, err
+	}
+	reused, err := k.reused(ctx, mb, since, ch)
+	if err != nil || !reused {
+		k.trusted = err == nil
+		return since, ch, err
+	}
+	k.note(fmt.Sprintf("%s: the server has given UIDs that are archived to other messages; the folder is looked through from the beginning", mail.Printable(mb.Name)))
+	if err := k.Archive.Distrust(mb.Name, ch.Status.Validity); err != nil {
+		return since, ch, err
+	}
+	k.trusted = true
+	ch, err = k.src.Changes(ctx, mb.Name, mail.Status{})
+	return mail.Status{}, ch, err
+}
+
+// countOlder returns how many messages a look has shown that are not among the new ones.
+func (k *keeper) countOlder(mb mail.Mailbox, since mail.Status, ch mail.Changes) (int, error) {
+	switch {
+	case since.Validity != ch.Status.Validity:
+		return 0, nil
+	case ch.Left != nil:
+		return len(ch.Left), nil
+	case ch.Partial != "":
+		known, err := k.Archive.Known(mb.Name, since.Validity)
+		for _, it := range ch.New {
+			delete(known, uidOf(it))
+		}
+		return len(known), err
+	}
+	return max(int(ch.Status.Messages)-len(ch.New), 0), nil
+}
+
+// uidOf returns the UID of a message of an IMAP source.
+func uidOf(it mail.Item) uint32 {
+	n, err := strconv.ParseUint(it.Ref.UID, 10, 32)
+	if err != nil {
+		return 0 // which none has
+	}
+	return uint32(n)
+}
+
+// lookForVanished looks whether messages that were listed, and gone when they were asked for, are gone. A server that
+// goes on listing what it does not hand over has not been emptied, it is broken.
+func (k *keeper) lookForVanished(ctx context.Context, mb mail.Mailbox) error {
+	var uids []uint32
+	for ref, f := range k.tally {
+		if f == vanished {
+			uids = append(uids, uidOf(mail.Item{Ref: ref}))
+		}
+	}
+	if len(uids) == 0 {
+		return nil
+	}
+	items, err := k.src.Items(ctx, mb.Name, uids)
+	for _, it := range items {
+		k.refute(it.Ref)
+	}
+	return err
+}
+
+// refute says of a message that was called vanished that it is still there.
+func (k *keeper) refute(ref mail.Ref) {
+	k.tally[ref] = failed
+	for i, f := range k.report.Failures {
+		if f.Ref == ref && f.State == string(vanished) {
+			k.report.Failures[i].State = string(failed)
+			k.report.Failures[i].Reason = "the server lists the message, and says that it is not there when it is asked for"
+		}
+	}
+}
+
+// tellNotes tells what the source has to say of its server.
+func (k *keeper) tellNotes() {
+	if s, ok := k.Source.(Noted); ok {
+		for _, text := range s.Notes() {
+			k.note(text)
+		}
+	}
 }

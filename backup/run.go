@@ -19,6 +19,8 @@ type Job struct {
 	Archive *archive.Archive
 	Watch   progress.Watch
 	Pause   retry.Pause // how to wait for a server; nil: by the clock
+	// Wanted, if set, says which mailboxes are brought; nil: all.
+	Wanted func(mail.Mailbox) bool
 	// Stop, when closed, makes Run finish the message it is at, commit, and return retry.ErrStopped.
 	Stop <-chan struct{}
 	// Committed, if set, is called after each commit, from another goroutine than Run's. It must not block.
@@ -37,7 +39,7 @@ func (j Job) Run(ctx context.Context) (Report, error) {
 	if src, ok := r.Source.(Stateful); ok {
 		err = r.keep(ctx, src, boxes)
 	} else {
-		err = r.each(boxes, func(mb mail.Mailbox) error { return r.mailbox(ctx, mb) })
+		err = r.each(r.wanted(boxes), func(mb mail.Mailbox) error { return r.mailbox(ctx, mb) })
 	}
 	return r.report, err
 }
@@ -51,6 +53,9 @@ func (r *run) each(boxes []mail.Mailbox, do func(mail.Mailbox) error) error {
 		err := do(mb)
 		if err == nil {
 			ran = append(ran, mb.Name)
+			err = r.stopped()
+		}
+		if err == nil {
 			continue
 		}
 		first = cmp.Or(first, err)
@@ -72,8 +77,33 @@ type run struct {
 	Job
 	retry  retry.Policy
 	report Report
-	tally  tally            // of the mailbox at hand
-	broke  map[mail.Ref]int // how often the session broke while this message came
+	// Of the mailbox at hand:
+	tally    tally
+	broke    map[mail.Ref]int // how often the session broke while this message came
+	deceived bool             // a message that was recognised turned out to be another
+}
+
+// begin begins with the next mailbox.
+func (r *run) begin() { r.tally, r.broke, r.deceived = tally{}, map[mail.Ref]int{}, false }
+
+// wanted returns the mailboxes that are to be brought.
+func (r *run) wanted(boxes []mail.Mailbox) (some []mail.Mailbox) {
+	for _, mb := range boxes {
+		if r.Wanted == nil || r.Wanted(mb) {
+			some = append(some, mb)
+		}
+	}
+	return some
+}
+
+// stopped returns retry.ErrStopped when the run is to stop.
+func (r *run) stopped() error {
+	select {
+	case <-r.Stop:
+		return retry.ErrStopped
+	default:
+		return nil
+	}
 }
 
 func (r *run) mailboxes(ctx context.Context) (boxes []mail.Mailbox, err error) {
@@ -100,7 +130,7 @@ func (r *run) persist(ctx context.Context, do func() error) error {
 // mailbox archives what is new in mb. A source that shows windows is listed in one session after the other until
 // nothing new appears.
 func (r *run) mailbox(ctx context.Context, mb mail.Mailbox) error {
-	r.tally, r.broke = tally{}, map[mail.Ref]int{}
+	r.begin()
 	defer func() { r.tally.addTo(&r.report) }()
 	for window := 0; ; window++ {
 		todo := 0
@@ -143,8 +173,12 @@ func (r *run) pass(ctx context.Context, mb mail.Mailbox) (todo int, err error) {
 		}
 	}
 	fresh := r.tally.list(items, r.Archive.Has)
-	r.Watch.Tell(progress.Listed{Half: progress.Source, Mailbox: mb.Name, Messages: len(fresh), Octets: octets(fresh)})
-	if err := r.fetch(ctx, mb, fresh); err != nil {
+	rest, err := r.renumbered(ctx, mb, items, fresh)
+	if err != nil {
+		return len(fresh), err
+	}
+	r.Watch.Tell(progress.Listed{Half: progress.Source, Mailbox: mb.Name, Messages: len(rest), Octets: octets(rest)})
+	if err := r.fetch(ctx, mb, rest); err != nil {
 		return len(fresh), err
 	}
 	// Everything fetched is safe: now the server may forget it. If the farewell gets lost, nothing else does.
@@ -201,12 +235,7 @@ func (r *run) take(c *committer, mb mail.Mailbox, it mail.Item, body io.Reader) 
 		}
 		r.archived(mb, done)
 	}
-	select {
-	case <-r.Stop:
-		return retry.ErrStopped
-	default:
-		return nil
-	}
+	return r.stopped()
 }
 
 // messageOnly reports whether the others can still be had.

@@ -39,9 +39,18 @@ type Windowed interface {
 	Windows() bool
 }
 
+// A Headed source can show headers alone, which is how mail is recognised whose keys have changed (TOP over POP3).
+type Headed interface {
+	Source
+
+	// Heads calls fn with the header of each of the items in turn, up to the first empty line at least, as Fetch
+	// does with the whole message.
+	Heads(ctx context.Context, items []mail.Item, fn func(mail.Item, io.Reader) error) error
+}
+
 // A Stateful source remembers: it can say what has changed in a mailbox since it was last looked at (IMAP).
 type Stateful interface {
-	Source
+	Headed
 
 	// Statuses returns how each of the mailboxes stands without opening it: in one command for all of them where
 	// the server can (LIST-STATUS, RFC 5819), else with one STATUS each. One that cannot be asked is left out.
@@ -51,15 +60,9 @@ type Stateful interface {
 	// looked at to the end; the zero Status stands for never. Requested and received UIDs are compared: what the
 	// server counts and does not show makes it Partial.
 	Changes(ctx context.Context, mailbox string, since mail.Status) (mail.Changes, error)
-}
 
-// A Headed source can show headers alone, which is how mail is recognised whose keys have changed (TOP over POP3).
-type Headed interface {
-	Source
-
-	// Heads calls fn with the header of each of the items in turn, up to the first empty line at least, as Fetch
-	// does with the whole message.
-	Heads(ctx context.Context, items []mail.Item, fn func(mail.Item, io.Reader) error) error
+	// Items returns those of the messages with these UIDs that are there.
+	Items(ctx context.Context, mailbox string, uids []uint32) ([]mail.Item, error)
 }
 
 // A Noted source has something to say of its server, once.

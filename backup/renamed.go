@@ -1,0 +1,98 @@
+package backup
+
+import (
+	"fmt"
+
+	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// pageOfEntries is how many entries are taken from the ledger at a time.
+const pageOfEntries = 1000
+
+// renamed recognises a folder by what it holds: one that is archived under a name that the source does not show any
+// more, or shows for another folder, with the same UIDVALIDITY, and under the same UIDs messages of the same sizes and
+// times. What is left is new in it.
+func (k *keeper) renamed(mb mail.Mailbox, now mail.Status, items []mail.Item) ([]mail.Item, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	if k.states[mb.Name].Validity == now.Validity {
+		return items, nil
+	}
+	for name, st := range k.states {
+		if st.Validity != now.Validity || st.ID != now.ID && st.ID != "" && now.ID != "" || k.isThere(name, st) {
+			continue
+		}
+		moves, err := k.overlap(name, mb, items)
+		if err != nil {
+			return nil, err
+		}
+		if len(moves) > 0 {
+			k.note(fmt.Sprintf("%s is called %s now", mail.Printable(name), mail.Printable(mb.Name)))
+			return k.rekeyed(moves, items)
+		}
+	}
+	return items, nil
+}
+
+// isThere reports whether the source shows the folder that stood like this, or may do so for all it told.
+func (k *keeper) isThere(name string, st mail.Status) bool {
+	validity := k.now[name].Validity
+	return k.listed[name] && (validity == 0 || validity == st.Validity)
+}
+
+// overlap pairs the items with the entries of the mailbox of that name, by UID, and has those that are not shown any
+// more follow them. One that has the UID and differs says that it is another folder.
+func (k *keeper) overlap(name string, mb mail.Mailbox, items []mail.Item) (moves []archive.Move, err error) {
+	byUID := make(map[string]mail.Item, len(items))
+	for _, it := range items {
+		byUID[it.Ref.UID] = it
+	}
+	same := 0
+	for after := int64(0); ; {
+		page, err := k.Archive.EntriesOf(name, items[0].Ref.Validity, after, pageOfEntries)
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, e := range page {
+			it, there := byUID[e.Ref.UID]
+			if there && !looksLike(e, it) {
+				return nil, nil
+			}
+			if there {
+				same++
+			}
+			ref := e.Ref
+			ref.Mailbox = mb.Name
+			moves = append(moves, archive.Move{Entry: e.ID, Ref: ref, Mailbox: mb})
+		}
+		after = page[len(page)-1].ID
+	}
+	if same == 0 {
+		return nil, nil
+	}
+	return moves, nil
+}
+
+// rekeyed gives entries new Refs and returns the items that none of them has: an entry that turned out to be damaged
+// has stayed what it was.
+func (r *run) rekeyed(moves []archive.Move, items []mail.Item) (rest []mail.Item, err error) {
+	if len(moves) > 0 {
+		if err := r.Archive.Rekey(moves); err != nil {
+			return nil, err
+		}
+		r.retry.Progress()
+	}
+	for _, it := range items {
+		if r.Archive.Has(it.Ref) {
+			r.tally[it.Ref] = known
+		} else {
+			rest = append(rest, it)
+		}
+	}
+	return rest, nil
+}
