@@ -27,9 +27,6 @@ func (b *Batch) Commit() ([]Entry, error) {
 	}
 	b.a.commits.Lock()
 	defer b.a.commits.Unlock()
-	if err := b.a.settleMoves(); err != nil {
-		return nil, err
-	}
 	if err := b.a.makeFolders(b.folders()); err != nil {
 		return nil, err
 	}

@@ -17,6 +17,13 @@
 // message is known by what stands before it. A copy fetched anew because the first was damaged gets "mailhaul-1" in
 // the place of "mailhaul", so that the damaged file keeps its name and nothing is overwritten.
 //
+// Keywords are there as Dovecot has them: a letter from a to z behind the colon, and what it means in
+// dovecot-keywords beside cur/, to which we only ever add. The ledger knows all keywords, also those there is no
+// letter for.
+//
+// A message that the source says is the same as one in another mailbox has a name there too, and both names are one
+// file where the file system allows it.
+//
 // On disk a message has LF line ends, as Maildir readers expect, unless it holds a bare LF or a CR directly before
 // a CRLF: then the octets are there as received. mail.Canonical reads both.
 //
@@ -32,7 +39,17 @@
 //   - a row whose file is gone or has another size: noted as missing or damaged, and the source is asked again. If
 //     the octets that come are the same, the row gets its file back and keeps its outcomes; if they are others, the
 //     old row stays as lost, and the message that came is a new one.
+//   - a file that has its new flags, and a row that has the old ones: the row follows the file, whoever renamed it.
+//   - a move to a new Ref that is written down: it is brought to its end.
 //
 // A ledger that is missing or damaged is made again from the Maildir: the names hold the keys, folders.json the
-// names of the mailboxes and the account. What it knew of destinations is lost then, and found out there.
+// names of the mailboxes and the account. What it knew of destinations is lost then, and found out there; what it knew
+// of the source, the next look at it tells again.
+//
+// # What the source shows
+//
+// For each mailbox the ledger keeps how it stood when everything in it was last archived, and for each entry which
+// flags the source last showed: only what changes there changes here. What the source shows no more is marked gone,
+// and stays. A mailbox that is renamed, or numbered anew, does not make its mail new: Rekey gives the entries their
+// new Refs, and the files the names of the new keys.
 package archive

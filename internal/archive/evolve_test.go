@@ -3,6 +3,7 @@ package archive
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,6 +106,7 @@ func grownUp(t *testing.T) string {
 	t.Helper()
 	dir := young(t)
 	mustDo(t, evolve(dir, nil))
+	checkTimes(t, dir)
 	a := open(t, dir)
 	defer shut(t, a)
 	p := portrait(t, a)
@@ -132,6 +134,24 @@ func finishEvolving(t *testing.T, dir, want string) {
 		t.Errorf("it is\n%s and should be\n%s", got, want)
 	}
 	checkNothingLeft(t, a)
+}
+
+// checkTimes checks that the next Open need not look through any folder.
+func checkTimes(t *testing.T, dir string) {
+	t.Helper()
+	v, err := View(dir)
+	mustDo(t, err)
+	defer shut(t, v)
+	mustDo(t, v.ledger.each("select dir, cur, new from mailbox", func(scan func(...any) error) error {
+		f := &folder{}
+		if err := scan(&f.dir, &f.cur, &f.new); err != nil {
+			return err
+		}
+		if f.cur != v.mtime(f.path("cur")) || f.new != v.mtime(f.path("new")) {
+			t.Errorf("what is in %q is not known", f.dir)
+		}
+		return nil
+	}))
 }
 
 func checkNoLock(t *testing.T, dir string) {
@@ -203,3 +223,37 @@ func TestErrorEvolving(t *testing.T) {
 	}
 	t.Logf("%d steps failed: lost 0, doubled 0, altered 0", (n-1)/stride)
 }
+
+// TestEvolvingDurably checks that the ledger is told of new names when they are on disk: where a file came from as
+// well as where it went.
+func TestEvolvingDurably(t *testing.T) {
+	var mu sync.Mutex
+	var log []Step
+	mustDo(t, evolve(young(t), func(s Step) error {
+		mu.Lock()
+		defer mu.Unlock()
+		log = append(log, s)
+		return nil
+	}))
+	dirty, told := map[string]bool{}, map[string]int{}
+	for _, s := range log {
+		switch {
+		case s.Op == "rename" && !s.After:
+			dirty[filepath.ToSlash(filepath.Dir(s.Path))] = true
+			if strings.HasPrefix(s.Path, jobsDir) {
+				dirty[".Work.2019/cur"] = true
+			}
+		case s.Op == "syncdir" && s.After:
+			delete(dirty, s.Path)
+		case s.Path == ledgerFile && !s.After:
+			if told[s.Op]++; len(dirty) > 0 && s.Op != "wake" {
+				t.Errorf("%s while %v are not synced", s.Op, dirty)
+			}
+		}
+	}
+	if want := map[string]int{"wake": 1, "commit": 2, "looked": 2, "move": 1, "rekey": 1, "sleep": 1}; !maps.Equal(told, want) {
+		t.Errorf("the ledger was written %v times, want %v", told, want)
+	}
+}
+
+const jobsDir = ".Jobs/cur/"

@@ -289,6 +289,9 @@ func TestMarkedWhileLooking(t *testing.T) {
 		t.Errorf("flags %q: the program here had taken work away, and the source has set a flag", got)
 	}
 	e, _ := a.Entry(1)
+	if !strings.HasPrefix(e.Path, "cur/") {
+		t.Errorf("a file with flags lies in %s", e.Path)
+	}
 	mustDo(t, a.root.Remove(e.Path))
 	look.Flags[0] = flagged(letterOne, `\Answered`)
 	mustLook(t, a, "INBOX", look)
@@ -299,6 +302,81 @@ func TestMarkedWhileLooking(t *testing.T) {
 	if n, _ := a.Unsound("INBOX", epoch); n != 0 {
 		t.Errorf("Unsound = %d", n)
 	}
+}
+
+// TestFileComesBack checks that flags that could not be changed, because the file was away, are changed when it is
+// back.
+func TestFileComesBack(t *testing.T) {
+	for _, known := range []bool{false, true} {
+		dir, file := oneDone(t)
+		away := filepath.Join(ramDir(t), "away")
+		a := open(t, dir)
+		mustDo(t, os.Rename(file, away))
+		if known {
+			a = reopened(t, a)
+		}
+		look := Look{Since: status(2, 1), Changes: mail.Changes{Status: status(2, 1), Flags: []mail.Item{flagged(letterOne, `\Flagged`)}}}
+		mustLook(t, a, "INBOX", look)
+		shut(t, a)
+		mustDo(t, os.Rename(away, file))
+		a = open(t, dir)
+		if n, _ := a.Unsound("INBOX", epoch); n != 0 {
+			t.Errorf("Unsound = %d", n)
+		}
+		mustLook(t, a, "INBOX", look)
+		if got := flagsOf(t, a, 1); got != `\Flagged` {
+			t.Errorf("flags %q", got)
+		}
+		shut(t, a)
+	}
+}
+
+// TestAdoptedIsNotGone checks that what a run left without a UID is not taken for gone by a look that could not show it.
+func TestAdoptedIsNotGone(t *testing.T) {
+	dir, _ := oneDone(t)
+	forget(t, dir)
+	a := open(t, dir)
+	defer shut(t, a)
+	look := Look{Since: status(2, 1), Changes: mail.Changes{Status: status(2, 1)}, Complete: true}
+	if n, _ := mustLook(t, a, "INBOX", look); n != 0 {
+		t.Errorf("%d gone", n)
+	}
+	if n, _ := a.Unsound("INBOX", epoch); n != 1 {
+		t.Errorf("Unsound = %d", n)
+	}
+}
+
+// TestMovedBeforeTheLedgerWasLost checks that a message that lies in another folder's directory is its mailbox's again.
+func TestMovedBeforeTheLedgerWasLost(t *testing.T) {
+	dir, file := oneDone(t)
+	mustDo(t, os.Rename(file, filepath.Join(dir, ".Work.2019", "cur", filepath.Base(file))))
+	mustDo(t, os.Remove(filepath.Join(dir, ledgerFile)))
+	a := open(t, dir)
+	defer shut(t, a)
+	for _, mailbox := range []string{"Work/2019", "INBOX"} {
+		look := Look{Changes: mail.Changes{Status: status(2, 1)}, Complete: true}
+		if mailbox == "INBOX" {
+			look.New = items(letterOne)
+		}
+		mustLook(t, a, mailbox, look)
+	}
+	if e := allEntries(t, a)[0]; e.Mailbox != "INBOX" || e.Gone || e.Ref != letterOne.item.Ref {
+		t.Errorf("%+v", e)
+	}
+}
+
+// TestGoneAndBackDamaged checks that a message that was gone, and its file missing, is not gone when it is archived.
+func TestGoneAndBackDamaged(t *testing.T) {
+	dir, file := oneDone(t)
+	mustDo(t, os.Remove(file))
+	a := open(t, dir)
+	defer shut(t, a)
+	mustLook(t, a, "INBOX", Look{Changes: mail.Changes{Status: status(2, 0)}})
+	if n, _ := a.Unsound("INBOX", epoch); n != 0 || len(goneIDs(t, a)) != 1 {
+		t.Errorf("Unsound = %d, gone %v", n, goneIDs(t, a))
+	}
+	mustTake(t, a, letterOne)
+	checkIs(t, "gone", goneIDs(t, a), nil)
 }
 
 func TestLookAtNothing(t *testing.T) {
@@ -317,6 +395,9 @@ func TestShown(t *testing.T) {
 	drafts := mail.Mailbox{Name: "Drafts", Delim: '/', Role: mail.RoleDrafts}
 	mustTake(t, a, fourLetters...)
 	mustDo(t, a.AddMailboxes([]mail.Mailbox{drafts}))
+	imported := newLetter(mail.Mailbox{Name: "Imported", Delim: '/'}, 1, "A: b\r\n\r\n")
+	imported.item.Ref.Validity = 0 // no source could show it
+	mustTake(t, a, imported)
 	mustLook(t, a, "Work/2019", Look{Changes: mail.Changes{Status: status(4, 1), New: items(fourLetters[3])}, Complete: true})
 	mustLook(t, a, "Drafts", Look{Changes: mail.Changes{Status: status(1, 0)}, Complete: true})
 	names := func() (all []string) {
@@ -333,11 +414,11 @@ func TestShown(t *testing.T) {
 		want   []string
 		states int
 	}{
-		{[]mail.Mailbox{inbox, work, drafts}, 0, []string{"INBOXfalse", "Draftsfalse", "Work/2019false"}, 2},
-		{[]mail.Mailbox{inbox, work}, 0, []string{"INBOXfalse", "Work/2019false"}, 1},
-		{[]mail.Mailbox{inbox}, 1, []string{"INBOXfalse", "Work/2019true"}, 0},
-		{[]mail.Mailbox{inbox}, 0, []string{"INBOXfalse", "Work/2019true"}, 0},
-		{[]mail.Mailbox{inbox, work, drafts}, 0, []string{"INBOXfalse", "Draftsfalse", "Work/2019false"}, 0},
+		{[]mail.Mailbox{inbox, work, drafts}, 0, []string{"INBOXfalse", "Draftsfalse", "Importedtrue", "Work/2019false"}, 2},
+		{[]mail.Mailbox{inbox, work}, 0, []string{"INBOXfalse", "Importedtrue", "Work/2019false"}, 1},
+		{[]mail.Mailbox{inbox}, 1, []string{"INBOXfalse", "Importedtrue", "Work/2019true"}, 0},
+		{[]mail.Mailbox{inbox}, 0, []string{"INBOXfalse", "Importedtrue", "Work/2019true"}, 0},
+		{[]mail.Mailbox{inbox, work, drafts}, 0, []string{"INBOXfalse", "Draftsfalse", "Importedtrue", "Work/2019false"}, 0},
 	} {
 		gone, err := a.Shown(tc.boxes)
 		states, _ := a.States()
@@ -352,8 +433,8 @@ func TestShown(t *testing.T) {
 	byBox, _ := a.MailboxCounts(there)
 	n, octets, _ := a.ToBring(there, Wanted{})
 	all, _, _ := a.ToBring(there, Wanted{Gone: true})
-	want := len(fourLetters[0].body) + len(fourLetters[1].body) + len(fourLetters[2].body)
-	if counts[Gone] != 1 || counts[Pending] != 3 || byBox["Work/2019"][Gone] != 1 || n != 3 || octets != int64(want) || all != 4 {
+	want := len(fourLetters[0].body) + len(fourLetters[1].body) + len(fourLetters[2].body) + len(imported.body)
+	if counts[Gone] != 1 || counts[Pending] != 4 || byBox["Work/2019"][Gone] != 1 || n != 4 || octets != int64(want) || all != 5 {
 		t.Errorf("Counts = %v, MailboxCounts = %v, ToBring = %d, %d, %d", counts, byBox, n, octets, all)
 	}
 	page, _ := a.Pending(there, Wanted{}, "Work/2019", 0, 9)
@@ -361,8 +442,12 @@ func TestShown(t *testing.T) {
 	if len(page) != 0 || len(more) != 1 {
 		t.Errorf("Pending = %v, with the gone %v", page, more)
 	}
+	mustDo(t, a.Intend(there, []Intent{{Entry: 4, Mailbox: "Work", Validity: 1, Next: 1}}))
+	if n, _, _ := a.ToBring(there, Wanted{}); n != 5 {
+		t.Errorf("ToBring = %d: an intent is to be settled, whatever is wanted", n)
+	}
 	mustDo(t, a.Settle(there, []Outcome{{Entry: 4, State: Done, Mailbox: "Work", Validity: 1, UID: 1}}))
 	counts, _ = a.Counts(there)
-	checkIs(t, "Counts", counts, map[State]int{Pending: 3, Done: 1})
+	checkIs(t, "Counts", counts, map[State]int{Pending: 4, Done: 1})
 	shut(t, a)
 }

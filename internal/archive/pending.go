@@ -24,12 +24,17 @@ func (a *Archive) Pending(dest mail.Account, w Wanted, mailbox string, after int
 		order by e.id limit ?`, append([]any{[]byte(mailbox), after}, destArgs(dest, limit)...)...)
 }
 
-// ToBring returns how many entries are to be brought to the destination, those with an open intent among them, and
-// their octets in canonical form: what a run there is about to do.
+// toBring selects, of the entries e, those that are to be brought to a destination; it goes with destArgs. Those with an
+// open intent are among them, wanted or not.
+func (w Wanted) toBring() string {
+	return " left join outcome o on o.entry = e.id and o." + toDestination + " where (o." + is(Intended) + " or o.state is null" + w.and() + ")"
+}
+
+// ToBring returns how many entries are to be brought to the destination, and their octets in canonical form: what a
+// run there is about to do.
 func (a *Archive) ToBring(dest mail.Account, w Wanted) (messages int, octets int64, err error) {
-	err = a.ledger.each(`select count(*), coalesce(sum(e.octets), 0) from entry e
-		where not exists (select 1 from outcome o where o.entry = e.id and o.`+toDestination+" and o.state <> ?)"+w.and(),
-		func(scan func(...any) error) error { return scan(&messages, &octets) }, destArgs(dest, Intended)...)
+	err = a.ledger.each("select count(*), coalesce(sum(e.octets), 0) from entry e"+w.toBring(),
+		func(scan func(...any) error) error { return scan(&messages, &octets) }, destArgs(dest)...)
 	return messages, octets, err
 }
 
@@ -42,15 +47,14 @@ type Amount struct {
 // Waiting returns for each mailbox what of it is to be brought to the destination; the sum is that of ToBring.
 func (a *Archive) Waiting(dest mail.Account, w Wanted) (map[string]Amount, error) {
 	all := make(map[string]Amount)
-	err := a.ledger.each(`select m.name, count(*), sum(e.octets) from entry e join mailbox m on m.id = e.mailbox
-		where not exists (select 1 from outcome o where o.entry = e.id and o.`+toDestination+" and o.state <> ?)"+w.and()+" group by m.id",
+	err := a.ledger.each("select m.name, count(*), sum(e.octets) from entry e join mailbox m on m.id = e.mailbox"+w.toBring()+" group by m.id",
 		func(scan func(...any) error) error {
 			var name string
 			var n Amount
 			err := scan(&name, &n.Messages, &n.Octets)
 			all[name] = n
 			return err
-		}, destArgs(dest, Intended)...)
+		}, destArgs(dest)...)
 	return all, err
 }
 

@@ -3,6 +3,7 @@ package archive
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -121,25 +122,36 @@ func checkRebuilt(t *testing.T, dir string, want map[int64]string) {
 
 // TestRekeyOntoDamage checks that a message may take the Ref of one that is damaged, whose file stays.
 func TestRekeyOntoDamage(t *testing.T) {
-	a := open(t, ramDir(t))
-	letters := twins(inbox, 2)
+	dir := ramDir(t)
+	a := open(t, dir)
+	letters := []letter{newLetter(inbox, 1, "A: one\r\n\r\n"), newLetter(inbox, 2, "A: two, and longer\r\n\r\n")}
 	mustTake(t, a, letters...)
-	bad := filepath.Join(a.root.Name(), allEntries(t, a)[0].Path)
-	text, _ := os.ReadFile(bad)
-	mustDo(t, os.WriteFile(bad, []byte(strings.ToUpper(string(text)+"x")), 0o600))
-	_, err := a.OpenMessage(allEntries(t, a)[0])
-	var damage *DamagedError
-	if !errors.As(err, &damage) {
-		t.Fatal(err)
+	bad := filepath.Join(dir, allEntries(t, a)[0].Path)
+	mustDo(t, os.WriteFile(bad, []byte("A: ONE\n\n"), 0o600))
+	r, err := a.OpenMessage(allEntries(t, a)[0])
+	mustDo(t, err)
+	if _, err := io.ReadAll(r); err == nil || r.Close() != nil {
+		t.Fatal("the damage was not found")
 	}
 	mustDo(t, a.Rekey([]Move{moveTo(2, inbox, epoch, 1)}))
-	a = reopened(t, a)
-	if e := allEntries(t, a); len(e) != 2 || readMessage(t, a, e[1]) != letters[1].body || !a.Has(letters[0].item.Ref) || a.Has(letters[1].item.Ref) {
-		t.Errorf("%+v", e)
+	check := func(nth int) {
+		t.Helper()
+		a = reopened(t, a)
+		if e := allEntries(t, a); len(e) <= nth || readMessage(t, a, e[nth]) != letters[1].body || !a.Has(letters[0].item.Ref) || a.Has(letters[1].item.Ref) {
+			t.Errorf("%+v", e)
+		}
+	}
+	check(1)
+	if n, _ := parseName(filepath.Base(allEntries(t, a)[1].Path)); n.nth != 1 {
+		t.Errorf("of two files with the key, the new one is number %d", n.nth)
 	}
 	if _, err := os.Stat(bad); err != nil {
 		t.Error("the damaged file was removed or overwritten")
 	}
+	shut(t, a)
+	mustDo(t, os.Remove(filepath.Join(dir, ledgerFile))) // that it is damaged is forgotten, but not which is the newer one
+	a = open(t, dir)
+	check(0)
 	shut(t, a)
 }
 
@@ -211,7 +223,7 @@ func TestReadWhileRekeyed(t *testing.T) {
 	}
 }
 
-// TestRekeyOnAFullDisk checks that a Rekey that failed halfway is brought to its end when there is space.
+// TestRekeyAfterAnError checks that a Rekey that failed halfway is brought to its end when there is space.
 func TestRekeyAfterAnError(t *testing.T) {
 	for _, op := range []string{"move", "rename", "syncdir", "rekey"} {
 		broken := false
@@ -238,6 +250,14 @@ func TestRekeyAfterAnError(t *testing.T) {
 			t.Errorf("%s: another message takes the Ref: %v", op, err)
 		}
 		b.Abort()
+		for _, e := range allEntries(t, a) { // whether it can be read or not, nothing is missing
+			if f, err := a.OpenMessage(e); err == nil {
+				f.Close()
+			}
+			if !a.Has(e.Ref) {
+				t.Errorf("%s: %s is taken for missing", op, e.Ref)
+			}
+		}
 		broken = false
 		for i, e := range allEntries(t, a) {
 			if got := readMessage(t, a, e); got != letters[i].body {
