@@ -325,6 +325,26 @@ func TestMessageThatBreaks(t *testing.T) {
 	}
 }
 
+// TestHeaderThatBreaks guards that a message whose header breaks every session does not keep the others from being
+// recognised, and is fetched itself.
+func TestHeaderThatBreaks(t *testing.T) {
+	breaks := func(m postoffice.Message) bool { return hasText(m, "<letter-17@") }
+	for _, times := range []int{1, 2, 3, 0} {
+		server := plain
+		s := newScene(t, server)
+		s.deliver("Work", 0, 40)
+		s.want("at first", fates{fetched: 40, bodies: 40})
+		s.deliver("Copies", 0, 40)
+		server.Faults = []postoffice.Fault{{Verb: "UID FETCH", Match: breaks, Times: times, End: postoffice.FIN}}
+		s.srv.SetTrouble(server)
+		rep, err := s.run()
+		want := map[int][3]int{1: {40, 0, 0}, 2: {39, 1, 0}, 3: {39, 1, 0}, 0: {39, 0, 1}}[times]
+		if err != nil || rep.Linked != want[0] || rep.Fetched != want[1] || rep.Failed != want[2] {
+			t.Errorf("broken %d times: %+v, %v", times, rep, err)
+		}
+	}
+}
+
 // TestPartial guards that a mailbox that is shown in part is named, and nothing in it counts as gone.
 func TestPartial(t *testing.T) {
 	for name, server := range servers {

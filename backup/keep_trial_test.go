@@ -36,22 +36,25 @@ var servers = map[string]postoffice.Trouble{"modern": modern, "CONDSTORE": count
 
 // A scene is an IMAP account, its server and an archive of it.
 type scene struct {
-	t      *testing.T
-	acct   *postoffice.Account
-	srv    *postoffice.Server
-	dir    string
-	wanted func(mail.Mailbox) bool
-	stop   chan struct{}
-	watch  progress.Watch
-	notes  []string
-	heard  int // commands up to the end of the run before
+	t       *testing.T
+	acct    *postoffice.Account
+	srv     *postoffice.Server
+	trouble postoffice.Trouble
+	dial    func() *imap.Source
+	dir     string
+	wanted  func(mail.Mailbox) bool
+	stop    chan struct{}
+	watch   progress.Watch
+	notes   []string
+	heard   int // commands up to the end of the run before
 }
 
 var noon = time.Date(2024, 3, 5, 12, 0, 0, 0, time.FixedZone("", 3600))
 
 func newScene(t *testing.T, trouble postoffice.Trouble) *scene {
 	o := postoffice.New()
-	s := &scene{t: t, acct: o.Account(user, password), srv: o.IMAP(trouble), dir: filepath.Join(inMemory(t), "mail")}
+	s := &scene{t: t, acct: o.Account(user, password), srv: o.IMAP(trouble), trouble: trouble, dir: filepath.Join(inMemory(t), "mail")}
+	s.dial = func() *imap.Source { return imapSource(s.srv) }
 	t.Cleanup(func() { s.srv.Close() })
 	return s
 }
@@ -85,7 +88,7 @@ var imapAccount = mail.Account{Protocol: "imap", Host: "imap.example", User: use
 // run backs up once, as a process would.
 func (s *scene) run() (backup.Report, error) {
 	s.t.Helper()
-	return s.runWith(imapSource(s.srv), nil)
+	return s.runWith(s.dial(), nil)
 }
 
 func (s *scene) runWith(src *imap.Source, steps func(archive.Step) error) (backup.Report, error) {

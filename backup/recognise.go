@@ -102,7 +102,7 @@ func (rc *recogniser) pair(ctx context.Context, items []mail.Item) (rest []mail.
 		switch {
 		case err != nil:
 			return nil, err
-		case len(found) == 0 || rc.broke[it.Ref] > 0:
+		case len(found) == 0 || rc.shy[it.Ref] > 1:
 			rest = append(rest, it)
 		case vouched && rc.match(it, found, true):
 		default:
@@ -172,10 +172,14 @@ func (r *run) counted(taken *int, err error) error {
 	return r.stopped()
 }
 
-// brokeReading notes at which message the session broke: it is not to be asked for in this way again.
+// brokeReading notes at which message the session broke. One at which it did so twice is not to be asked for in this
+// way again: it is fetched like any that is new.
 func (r *run) brokeReading(items []mail.Item, taken int, err error) error {
 	if taken < len(items) && isAccountTrouble(err) {
-		r.broke[items[taken].Ref]++
+		r.shy[items[taken].Ref]++
+		if r.shy[items[taken].Ref] > 1 {
+			r.retry.Progress()
+		}
 	}
 	return err
 }

@@ -80,11 +80,14 @@ type run struct {
 	// Of the mailbox at hand:
 	tally    tally
 	broke    map[mail.Ref]int // how often the session broke while this message came
+	shy      map[mail.Ref]int // how often it did while the message was read to be recognised
 	deceived bool             // a message that was recognised turned out to be another
 }
 
 // begin begins with the next mailbox.
-func (r *run) begin() { r.tally, r.broke, r.deceived = tally{}, map[mail.Ref]int{}, false }
+func (r *run) begin() {
+	r.tally, r.broke, r.shy, r.deceived = tally{}, map[mail.Ref]int{}, map[mail.Ref]int{}, false
+}
 
 // wanted returns the mailboxes that are to be brought.
 func (r *run) wanted(boxes []mail.Mailbox) (some []mail.Mailbox) {

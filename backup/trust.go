@@ -79,7 +79,7 @@ func byRef(items []mail.Item) map[mail.Ref]mail.Item {
 func (k *keeper) suspects(entries []archive.Entry, shown map[mail.Ref]mail.Item) (some []pair) {
 	for _, e := range entries {
 		it, there := shown[e.Ref]
-		if there && k.broke[it.Ref] == 0 && !looksLike(e, it) {
+		if there && k.shy[it.Ref] < 2 && !looksLike(e, it) {
 			some = append(some, pair{item: it, entry: e})
 		}
 	}
