@@ -33,6 +33,7 @@ func Test(t *testing.T, open func(t *testing.T, messages [][]byte) Account) {
 	for name, test := range map[string]func(t *testing.T, a Account, messages [][]byte){
 		"Mailboxes": mailboxes, "List": list, "Fetch": fetch, "FetchSome": fetchSome, "FetchLittle": fetchLittle,
 		"FetchVanished": fetchVanished, "FetchFails": fetchFails, "Cancel": cancel, "Trace": trace, "End": end,
+		"Heads": heads, "Changes": changes,
 	} {
 		t.Run(name, func(t *testing.T) {
 			messages := trial.Mail()
@@ -178,6 +179,66 @@ func fetchSome(t *testing.T, a Account, messages [][]byte) {
 	mustEnd(t, a) // and with a connection of its own, which must find the messages by their keys again
 	if got := mustFetch(t, a, items[3:4]); !bytes.Equal(got[0], all[3]) {
 		t.Errorf("Fetch in a new session = %.60q, want %.60q", got[0], all[3])
+	}
+}
+
+// heads: a source that can show headers alone shows all of them, up to the empty line at least, and nothing else first.
+func heads(t *testing.T, a Account, messages [][]byte) {
+	src, ok := a.Source.(backup.Headed)
+	if !ok {
+		t.Skip("this source has no headers alone")
+	}
+	items := mustList(t, a, len(messages))
+	all := mustFetch(t, a, items)
+	i := 0
+	err := src.Heads(t.Context(), items, func(item mail.Item, r io.Reader) error {
+		head, err := io.ReadAll(r)
+		if item.Ref != items[i].Ref || !bytes.HasPrefix(canonical(all[i]), canonical(head)) || headDigest(t, head) != headDigest(t, all[i]) {
+			t.Errorf("the header of %v is %q, of %v; want that of %.60q", item.Ref, head, items[i].Ref, all[i])
+		}
+		i++
+		return err
+	})
+	if err != nil || i != len(items) {
+		t.Errorf("Heads of %d = %v after %d", len(items), err, i)
+	}
+}
+
+func headDigest(t *testing.T, octets []byte) mail.Digest {
+	sum, err := mail.SumOf(bytes.NewReader(octets))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum.HeadDigest
+}
+
+// changes: a source that remembers tells everything at first, and nothing of what has not changed.
+func changes(t *testing.T, a Account, messages [][]byte) {
+	src, ok := a.Source.(backup.Stateful)
+	if !ok {
+		t.Skip("this source does not remember")
+	}
+	items := mustList(t, a, len(messages))
+	first, err := src.Changes(t.Context(), mail.Inbox, mail.Status{})
+	if err != nil || !reflect.DeepEqual(refs(first.New), refs(items)) || len(first.Flags) > 0 || first.Left != nil || first.Partial != "" {
+		t.Fatalf("Changes since never = %+v, %v; want %v", first, err, refs(items))
+	}
+	st := first.Status
+	if st.Validity != items[0].Ref.Validity || st.Next == 0 || st.Messages != uint32(len(messages)) {
+		t.Errorf("Changes = %+v", st)
+	}
+	again, err := src.Changes(t.Context(), mail.Inbox, st)
+	if err != nil || again.Status != st || len(again.New) > 0 || again.Left != nil || again.Partial != "" {
+		t.Errorf("Changes of what has not changed = %+v, %v", again, err)
+	}
+	mustEnd(t, a)
+	boxes, err := src.Mailboxes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	statuses, err := src.Statuses(t.Context(), boxes)
+	if now, ok := statuses[mail.Inbox]; err != nil || ok && now != st {
+		t.Errorf("Statuses = %+v, %v; want %+v for the INBOX", statuses, err, st)
 	}
 }
 

@@ -48,68 +48,57 @@ func (s *session) comparable(since mail.Status) mail.Status {
 // nor the count proves that nothing did.
 func (s *session) differences(since mail.Status) (mail.Changes, error) {
 	l := s.newLook(max(since.Next, 1))
-	if err := l.ask(s.windows(uint64(l.next), 0), wholeItem); err != nil {
+	told := l.next == 1 || since.ModSeq > 0 && since.ModSeq <= s.status.ModSeq
+	asks := l.asks(s.windows(uint64(l.next), 0), wholeItem)
+	if !told {
+		asks = append(asks, l.back(flagsOnly)...)
+	} else if l.next > 1 && since.ModSeq < s.status.ModSeq {
+		asks = append(asks, l.asks(s.windows(1, uint64(l.next)-1), flagsSince(since.ModSeq))...)
+	}
+	err := l.ask(asks)
+	if told = told && l.refused == nil; err == nil && !told && l.from > 1 {
+		err = l.ask(l.back(flagsOnly))
+	} else if err == nil && told && l.base() != since.Messages {
+		err = l.ask(l.back(numberOnly))
+	}
+	if err == nil {
+		err = l.fill()
+	}
+	if err != nil {
 		return mail.Changes{}, err
 	}
-	ch := mail.Changes{Status: s.status}
-	told, err := l.changedFlags(&ch, since)
-	if err != nil {
-		return ch, err
-	}
-	if l.next > 1 && (!told || l.base() != since.Messages) {
-		if err := l.lookBack(!told); err != nil {
-			return ch, err
-		}
-	}
-	if err := l.fill(); err != nil {
-		return ch, err
-	}
-	l.tell(&ch, since, told)
-	return ch, nil
+	return l.tell(since, told), nil
 }
 
-// changedFlags asks whose flags have changed (RFC 7162 §3.1.4.1), and reports whether the server could tell.
-func (l *look) changedFlags(ch *mail.Changes, since mail.Status) (told bool, err error) {
-	if l.next == 1 || since.ModSeq == 0 || since.ModSeq > l.status.ModSeq {
-		return false, nil
-	}
-	if since.ModSeq == l.status.ModSeq {
-		return true, nil
-	}
-	changed := l.newLook(l.next)
-	changed.from, changed.lists = 1, flagsOnly
+// flagsSince asks whose flags have changed (RFC 7162 §3.1.4.1).
+func flagsSince(modSeq uint64) *imap.FetchOptions {
 	options := *flagsOnly
-	options.ChangedSince = since.ModSeq
-	if err = changed.ask(l.windows(1, uint64(l.next)-1), &options); err != nil || changed.refused != nil {
-		return false, err
-	}
-	for _, m := range changed.rows {
-		if m.uid < l.next && m.flagged {
-			ch.Flags = append(ch.Flags, l.item(m))
-		}
-	}
-	return true, nil
+	options.ChangedSince = modSeq
+	return &options
 }
 
-// tell puts what the look has shown into ch.
-func (l *look) tell(ch *mail.Changes, since mail.Status, told bool) {
-	left := make([]uint32, 0, len(l.rows))
+// tell returns what the look has shown; told says that the server knows whose flags have changed.
+func (l *look) tell(since mail.Status, told bool) mail.Changes {
+	ch := mail.Changes{Status: l.status, Partial: l.partial()}
+	old, _ := l.find(l.next)
+	ch.New = l.items(l.rows[old:])
+	if told {
+		ch.Flags = l.items(l.changed)
+	} else {
+		ch.Flags = l.items(l.rows[:old])
+	}
+	if ch.Partial == "" && l.from < l.next && uint32(old) != since.Messages {
+		ch.Left = make([]uint32, 0, old)
+		for _, m := range l.rows[:old] {
+			ch.Left = append(ch.Left, m.uid)
+		}
+	}
 	for _, m := range l.rows {
 		if m.seq <= l.status.Messages { // it was there when UIDNEXT was told, which some servers tell too small
 			ch.Status.Next = max(ch.Status.Next, m.uid+1)
 		}
-		switch {
-		case m.uid >= l.next:
-			ch.New = append(ch.New, l.item(m))
-			continue
-		case !told:
-			ch.Flags = append(ch.Flags, l.item(m))
-		}
-		left = append(left, m.uid)
 	}
-	if ch.Partial = l.partial(); ch.Partial == "" && l.from < l.next && uint32(len(left)) != since.Messages {
-		ch.Left = left
-	}
+	return ch
 }
 
 // partial says in what way the mailbox is shown in part only, "" if it is whole.
@@ -132,19 +121,17 @@ func (s *session) items(mailbox string, uids []uint32) ([]mail.Item, error) {
 	missing := slices.Compact(slices.Sorted(slices.Values(uids)))
 	for before := -1; len(missing) > 0 && len(l.rows) > before; {
 		before = len(l.rows)
-		if err := l.ask(s.setsOf(missing), wholeItem); err != nil {
+		if err := l.ask(l.asks(s.setsOf(missing), wholeItem)); err != nil {
 			return nil, err
 		}
-		missing = slices.DeleteFunc(missing, func(uid uint32) bool { return l.has(uid) })
+		missing = slices.DeleteFunc(missing, func(uid uint32) bool {
+			_, found := l.find(uid)
+			return found
+		})
 	}
 	if len(missing) > 0 && l.refused != nil {
 		return nil, l.refused
 	}
-	var items []mail.Item
-	for _, m := range l.rows {
-		if slices.Contains(uids, m.uid) {
-			items = append(items, l.item(m))
-		}
-	}
-	return items, nil
+	asked := slices.DeleteFunc(l.rows, func(m line) bool { return !slices.Contains(uids, m.uid) })
+	return l.items(asked), nil
 }

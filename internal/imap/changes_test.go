@@ -77,7 +77,7 @@ func TestChanges(t *testing.T) {
 			for uid := range uint32(5) {
 				me.Expunge(mail.Inbox, uid+1)
 			}
-		}, "new, flags, left [], 0 messages", "", 4, 3},
+		}, "new, flags, left [], 0 messages", "", 1, 1},
 		{"one gone, one new", func(me *postoffice.Account) { me.Expunge(mail.Inbox, 3); fill(me, 1) },
 			"new 6[], flags, left [1 2 4 5], 5 messages", "new 6[], flags 1[] 2[] 4[] 5[], left [1 2 4 5], 5 messages", 4, 3},
 		{"one came and went", func(me *postoffice.Account) { fill(me, 1); me.Expunge(mail.Inbox, 6) }, "new, flags, 5 messages", "new, flags 1[] 2[] 3[] 4[] 5[], 5 messages", 3, 3},
@@ -233,5 +233,45 @@ func TestCondStoreRefused(t *testing.T) {
 	fill(me, 2)
 	if got := tale(mustChange(t, s, mail.Status{})); got != "new 1[] 2[], flags, 2 messages" {
 		t.Error(got)
+	}
+}
+
+// How many commands an account of 40 folders costs of which nothing has changed, and how many a mailbox that has.
+func TestCommands(t *testing.T) {
+	for name, test := range map[string]struct {
+		trouble            postoffice.Trouble
+		unchanged, changed int
+	}{
+		"LIST-STATUS, CONDSTORE": {postoffice.Trouble{With: []string{"CONDSTORE", "OBJECTID"}}, 3, 3},
+		"CONDSTORE":              {postoffice.Trouble{With: []string{"CONDSTORE"}, Without: []string{"LIST-STATUS"}}, 3 + 40, 3},
+		"LIST-STATUS":            {postoffice.Trouble{}, 3, 3},
+		"neither":                {postoffice.Trouble{Without: []string{"LIST-STATUS", "LIST-EXTENDED"}}, 4 + 40, 3},
+	} {
+		s, server, me := sourceInOffice(t, test.trouble)
+		for i := range 39 {
+			me.CreateMailbox(fmt.Sprintf("folder %d", i), "")
+		}
+		fill(me, 10)
+		since := mustChange(t, s, mail.Status{}).Status
+		s.Close()
+		before := len(server.Commands())
+		boxes, err := s.Mailboxes(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		statuses, err := s.Statuses(t.Context(), boxes)
+		if err != nil || statuses[mail.Inbox] != since || len(statuses) != 40 {
+			t.Errorf("%s: %d statuses, %v", name, len(statuses), err)
+		}
+		if said := server.Commands()[before:]; len(said) != test.unchanged {
+			t.Errorf("%s: %d commands, want %d: %.200q", name, len(said), test.unchanged, said)
+		}
+		fill(me, 1)
+		me.SetFlags(mail.Inbox, 3, `\Flagged`)
+		before = len(server.Commands())
+		mustChange(t, s, since)
+		if said := server.Commands()[before:]; len(said) != test.changed {
+			t.Errorf("%s: %d commands, want %d: %q", name, len(said), test.changed, said)
+		}
 	}
 }

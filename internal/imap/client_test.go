@@ -48,3 +48,46 @@ func wantHouse(t *testing.T, err error) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+// The same of a source: whatever it is told, what it returns without an error is in order and is of this mailbox.
+func FuzzSource(f *testing.F) {
+	for _, seed := range []string{
+		"* LIST (\\Noselect) \"/\" a\r\n* STATUS a (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 3 HIGHESTMODSEQ 4 MAILBOXID (F1))\r\nTAG OK done\r\n",
+		"* NAMESPACE ((\"INBOX.\" \".\")) NIL ((\"\" \".\" \"X\" (\"a\")))\r\nTAG OK done\r\n",
+		"* 2 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 4] x\r\n* OK [HIGHESTMODSEQ 9] x\r\n* OK [MAILBOXID (F2)] x\r\nTAG OK done\r\n",
+		"* 1 FETCH (UID 2 FLAGS (\\Seen a]b) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 3 EMAILID (M1))\r\n* 2 FETCH (FLAGS () UID 3)\r\n* 3 EXPUNGE\r\nTAG OK [MESSAGELIMIT 1 2] done\r\n",
+		"* 3 FETCH (BODY[HEADER] {5}\r\nA: b\n UID 3)\r\n* 2 FETCH (UID 2 BODY[] {3}\r\nabc)\r\nTAG OK done\r\n", "TAG NO [NONEXISTENT] x\r\n",
+	} {
+		for verb := range byte(6) {
+			f.Add(seed, verb)
+		}
+	}
+	f.Fuzz(func(t *testing.T, answer string, verb byte) {
+		verbs := []string{"LIST", "NAMESPACE", "STATUS", "EXAMINE", "UID FETCH", "FETCH"}
+		s := &script{caps: "IMAP4rev1 LIST-EXTENDED NAMESPACE CONDSTORE OBJECTID", answer: on(verbs[int(verb)%len(verbs)], func(s *talk, _ string) {
+			s.raw(strings.ReplaceAll(answer, "TAG", s.tag))
+			s.conn.Close()
+		})}
+		src := s.source(t)
+		boxes, err := src.Mailboxes(t.Context())
+		wantHouse(t, err)
+		_, err = src.Statuses(t.Context(), boxes)
+		wantHouse(t, err)
+		ch, err := src.Changes(t.Context(), mail.Inbox, mail.Status{Validity: 7, Next: 2, Messages: 1, ModSeq: 3})
+		wantHouse(t, err)
+		for _, items := range [][]mail.Item{ch.New, ch.Flags} {
+			for i, it := range items {
+				if it.Ref.Validity != ch.Status.Validity || uidOf(it) == 0 || i > 0 && uidOf(it) <= uidOf(items[i-1]) {
+					t.Errorf("listed %+v", items)
+				}
+			}
+		}
+		_, err = src.Items(t.Context(), mail.Inbox, []uint32{2, 3})
+		wantHouse(t, err)
+		wantHouse(t, src.Heads(t.Context(), []mail.Item{item(2), item(3)}, func(_ mail.Item, r io.Reader) error {
+			_, err := io.Copy(io.Discard, r)
+			wantHouse(t, err)
+			return err
+		}))
+	})
+}

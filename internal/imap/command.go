@@ -12,6 +12,7 @@ type command struct {
 	tag, name string
 	verb      string // of a LIST: what it is sent as, and answered
 	fetching
+	turn
 	letter  *letter
 	goAhead chan bool // told whether its literal may be sent
 }
@@ -23,7 +24,14 @@ type fetching struct {
 	set     uidSet
 	uid     uint32            // the one UID it asks for, 0 if it asks for several
 	take    func(shown) error // takes the rows, if they are not for go-imap
-	behind  bool              // there are others behind it
+}
+
+// A turn is how far a FETCH of messages has come.
+type turn struct {
+	left int64  // how many messages have not come
+	held []byte // what has come of them before their turn
+	end  string // so has the answer that ends it
+	over bool   // go-imap was told that it is done
 }
 
 // want is what of a message a FETCH asks for beside small items.
@@ -150,7 +158,7 @@ func (g *guard) register(line string) *command {
 	case "LIST":
 		c.verb, g.verb = cmp.Or(g.verb, "LIST"), ""
 	case "FETCH":
-		if c.want == wantUID {
+		if c.left = c.set.size(); c.want == wantUID {
 			c.take = g.take
 		}
 	}

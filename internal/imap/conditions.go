@@ -98,9 +98,12 @@ func (g *guard) tagged() error {
 		return err
 	}
 	cond := strings.ToUpper(word.text)
-	c := g.answered(tag)
+	c, waits := g.answered(tag)
 	if c == nil || cond != "OK" && cond != "NO" && cond != "BAD" {
 		return wireError("the server sends what is no IMAP: " + respText{text: tag + " " + cond + " " + line}.said())
+	}
+	if c.over {
+		return nil
 	}
 	if cond == "OK" && c.letter != nil && !c.letter.whole.Load() {
 		return wireError("the server accepts a message before it was sent")
@@ -113,12 +116,20 @@ func (g *guard) tagged() error {
 	if cond == "OK" && (c.name == "LOGIN" || c.name == "AUTHENTICATE") {
 		text = "[" + shownCaps + "] " + t.text
 	}
+	if waits {
+		c.end = tag + " " + cond + " " + text + "\r\n"
+		return nil
+	}
 	g.emit(tag, " ", cond, " ", text, "\r\n")
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.pass()
 	return nil
 }
 
-// answered takes the command of this tag off those that are pending, and out of its wait.
-func (g *guard) answered(tag string) *command {
+// answered takes the command of this tag off those that are pending, unless its answer has to wait for its turn, and
+// out of its wait for "+".
+func (g *guard) answered(tag string) (c *command, waits bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.facts.chatter = 0
@@ -126,11 +137,13 @@ func (g *guard) answered(tag string) *command {
 		if c.tag != tag {
 			continue
 		}
-		g.pending = append(g.pending[:i:i], g.pending[i+1:]...)
+		if waits = g.waits(c); !waits {
+			g.pending = append(g.pending[:i:i], g.pending[i+1:]...)
+		}
 		if g.waiting == c {
 			g.resume(false)
 		}
-		return c
+		return c, waits
 	}
-	return nil
+	return nil, false
 }

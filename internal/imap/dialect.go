@@ -1,8 +1,6 @@
 package imap
 
 import (
-	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -68,23 +66,6 @@ func (g *guard) listing() string {
 	return "LIST"
 }
 
-// fetching returns what the FETCH asks for that is being answered: servers answer in the order they are asked.
-func (g *guard) fetching() fetching {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var f fetching
-	for _, c := range g.pending {
-		switch {
-		case c.name != "FETCH":
-		case f.want == wantNothing:
-			f = c.fetching
-		default:
-			f.behind = true
-		}
-	}
-	return f
-}
-
 // identity reads EMAILID or X-GM-MSGID; "" if it is none.
 func identity(name string, v token) string {
 	text := v.text
@@ -148,32 +129,4 @@ func (g *guard) learnStatus(name string, items []token) {
 			f.statuses[name] = s
 		}
 	})
-}
-
-// A uidSet is a sequence set (RFC 3501 §9) of UIDs.
-type uidSet [][2]uint32
-
-// parseSet reads a set as go-imap writes it.
-func parseSet(s string) uidSet {
-	var set uidSet
-	for part := range strings.SplitSeq(s, ",") {
-		first, last, isRange := strings.Cut(part, ":")
-		if !isRange {
-			last = first
-		}
-		set = append(set, [2]uint32{bound(first), bound(last)})
-	}
-	return set
-}
-
-func bound(s string) uint32 {
-	if s == "*" {
-		return math.MaxUint32
-	}
-	n, _ := token{text: s}.number()
-	return n
-}
-
-func (s uidSet) has(uid uint32) bool {
-	return slices.ContainsFunc(s, func(r [2]uint32) bool { return r[0] <= uid && uid <= r[1] })
 }

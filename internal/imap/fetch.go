@@ -103,8 +103,8 @@ func (f *fetch) answer() error {
 	}
 	// What follows is thrown away, or it would come before its turn. A server that shows none of many is asked for one
 	// at a time from now on: some say only behind a message which it is, some refuse to show many.
-	f.singly = f.singly || f.bare
 	f.forget()
+	f.singly = f.singly || f.bare && !f.guard.known().outOfTurn
 	f.width = 1
 	return nil
 }

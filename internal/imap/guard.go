@@ -29,10 +29,12 @@ type guard struct {
 	// What the reading side has under way.
 	lex   lexer
 	buf   []byte
-	out   []byte // of buf, what go-imap has not taken yet
-	body  int64  // octets of a body that may be streamed to go-imap
-	row   *row   // the FETCH response that body belongs to; its last octet and the rest of its line are to come
-	greet bool   // the greeting was read
+	out   []byte   // what go-imap has not taken yet of buf
+	queue [][]byte // and before that
+	held  int64    // octets of messages that came before their turn
+	body  int64    // octets of a body that may be streamed to go-imap
+	row   *row     // the FETCH response that body belongs to; its last octet and the rest of its line are to come
+	greet bool     // the greeting was read
 
 	// What the writing side has under way.
 	w       *bufio.Writer
@@ -59,7 +61,7 @@ type facts struct {
 	opening   opening
 	expunged  int                    // how many messages it said are gone
 	statuses  map[string]mail.Status // of what STATUS or LIST was asked for, by mailbox; zero fields: not told
-	outOfTurn bool                   // it answers a FETCH before the one that was sent first
+	outOfTurn bool                   // it shows more out of turn than is held
 	bye       *respText
 	said      []string // ALERT, NO and BAD without a tag, BYE: the last ones
 	notes     []string // what was strange about the server, each once
@@ -87,13 +89,19 @@ func (g *guard) Read(p []byte) (int, error) {
 	if err := g.failure(); err != nil {
 		return 0, err
 	}
-	for len(g.out) == 0 && g.body == 0 {
+	for len(g.out) == 0 && (g.body == 0 || len(g.queue) > 0) {
+		if len(g.queue) > 0 {
+			g.out, g.queue = g.queue[0], g.queue[1:]
+			continue
+		}
 		g.buf = g.buf[:0]
-		err := g.next()
-		if err != nil {
+		if err := g.next(); err != nil {
 			return 0, g.fail(cutOff(err))
 		}
-		g.out = g.buf
+		if g.out = g.buf; len(g.queue) > 0 {
+			g.push(nil)
+			g.out = nil
+		}
 	}
 	if len(g.out) > 0 {
 		n := copy(p, g.out)

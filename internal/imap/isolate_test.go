@@ -181,70 +181,110 @@ func TestFetchExchange(t *testing.T) {
 	}
 }
 
-// A server that answers the second command before the first gets one command at a time.
+// What a server shows before its turn is held, as much as there is room for; the rest is asked for again, and nothing
+// ahead any more.
 func TestFetchOutOfTurn(t *testing.T) {
-	var held []string
-	s := &script{answer: on("UID FETCH", func(s *talk, cmd string) {
-		var b strings.Builder
-		for _, uid := range uidsIn(strings.Fields(cmd)[2]) {
-			fmt.Fprintf(&b, "* %d FETCH (%s)\r\n", uid, body3(uid))
+	for size, test := range map[int]struct {
+		outOfTurn bool
+		commands  int
+	}{3: {false, 5}, 500_000: {true, 20}} {
+		var held []string
+		s := &script{}
+		s.answer = on("UID FETCH", func(s *talk, cmd string) {
+			held = append(held, s.tag+" "+strings.Fields(cmd)[2])
+			if len(held) > 4 { // by then the client may have learnt
+				held = held[4:]
+			} else if len(held) < 4 {
+				return
+			} else {
+				slices.Reverse(held)
+			}
+			for _, command := range held {
+				tag, set, _ := strings.Cut(command, " ")
+				for _, uid := range uidsIn(set) {
+					s.say(fmt.Sprintf("* %d FETCH (UID %d BODY[] {%d}\r\n%0*d)", uid, uid, size, size, uid))
+				}
+				s.say(tag + " OK done")
+			}
+			held = make([]string, 4)
+		})
+		var items []mail.Item
+		for uid := range uint32(5 * fetchBatch) {
+			items = append(items, item(uid+1))
 		}
-		fmt.Fprintf(&b, "%s OK done\r\n", s.tag)
-		held = append(held, b.String())
-		if len(held) == 1 && s.br.Buffered() > 0 {
-			return
+		src := s.source(t)
+		n := 0
+		err := src.Fetch(t.Context(), items, func(it mail.Item, r io.Reader) error {
+			octets, err := io.ReadAll(r)
+			if n++; string(octets) != fmt.Sprintf("%0*d", size, n) || it.Ref != items[n-1].Ref {
+				t.Fatalf("message %d is %v, %.40q", n, it.Ref, octets)
+			}
+			return err
+		})
+		commands := 0
+		for _, cmd := range s.log() {
+			if strings.HasPrefix(cmd, "UID FETCH") {
+				commands++
+			}
 		}
-		slices.Reverse(held)
-		s.raw(strings.Join(held, ""))
-		held = nil
-	})}
-	var items []mail.Item
-	for uid := range uint32(500) {
-		items = append(items, item(uid+1))
-	}
-	src := s.source(t)
-	n := 0
-	err := src.Fetch(t.Context(), items, func(it mail.Item, r io.Reader) error {
-		octets, err := io.ReadAll(r)
-		if n++; string(octets) != fmt.Sprintf("%03d", n) || it.Ref != items[n-1].Ref {
-			t.Fatalf("message %d is %v, %q", n, it.Ref, octets)
+		if err != nil || n != len(items) || src.session.guard.known().outOfTurn != test.outOfTurn || commands > test.commands {
+			t.Errorf("messages of %d octets: %d by %d commands, %v", size, n, commands, err)
 		}
-		return err
-	})
-	if err != nil || n != 500 || !src.session.guard.known().outOfTurn {
-		t.Errorf("%d messages, %v", n, err)
 	}
 }
 
-// Many commands are under way at once: a server that waits for four gets them.
+// Many commands are under way at once: a server that waits for four gets them. It may answer each when it is done, or
+// all of them in the end, as Dovecot does.
 func TestFetchAhead(t *testing.T) {
-	var held []string
-	s := &script{answer: on("UID FETCH", func(s *talk, cmd string) {
-		held = append(held, s.tag+" "+strings.Fields(cmd)[2])
-		if len(held) < 4 {
+	for name, row := range map[string]func(uid int) string{
+		"UID first": body3, "UID last": func(uid int) string { return fmt.Sprintf("BODY[] {3}\r\n%03d UID %d", uid, uid) },
+	} {
+		for _, together := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, together), func(t *testing.T) {
+				singly := name == "UID last"
+				var items []mail.Item
+				for uid := range uint32(map[bool]int{false: 4 * fetchBatch, true: 16}[singly]) {
+					items = append(items, item(uid+1))
+				}
+				s := holding(4, together, row)
+				if singly {
+					s.greeting = "* OK The Microsoft Exchange IMAP4 service is ready."
+				}
+				n := 0
+				err := s.source(t).Fetch(t.Context(), items, func(_ mail.Item, r io.Reader) error {
+					octets, err := io.ReadAll(r)
+					if n++; string(octets) != fmt.Sprintf("%03d", n) {
+						t.Errorf("message %d is %q", n, octets)
+					}
+					return err
+				})
+				if fetches := slices.DeleteFunc(s.log(), func(cmd string) bool { return !strings.HasPrefix(cmd, "UID FETCH") }); err != nil || n != len(items) || len(fetches) != len(items)/map[bool]int{false: fetchBatch, true: 1}[singly] {
+					t.Errorf("%d messages by %d commands, %v", n, len(fetches), err)
+				}
+			})
+		}
+	}
+}
+
+// holding is a server that answers n UID FETCHes when it has got them, and ends them one by one or together.
+func holding(n int, together bool, row func(uid int) string) *script {
+	var held, ends []string
+	return &script{answer: on("UID FETCH", func(s *talk, cmd string) {
+		if held = append(held, s.tag+" "+strings.Fields(cmd)[2]); len(held) < n {
 			return
 		}
 		for _, command := range held {
 			tag, set, _ := strings.Cut(command, " ")
 			for _, uid := range uidsIn(set) {
-				s.say(fmt.Sprintf("* %d FETCH (%s)", uid, body3(uid)))
+				s.say(fmt.Sprintf("* %d FETCH (%s)", uid, row(uid)))
 			}
-			s.say(tag + " OK done")
+			if ends = append(ends, tag+" OK done"); !together || len(ends) == n {
+				s.say(ends...)
+				ends = nil
+			}
 		}
+		held = nil
 	})}
-	var items []mail.Item
-	for uid := range uint32(4 * fetchBatch) {
-		items = append(items, item(uid+1))
-	}
-	n := 0
-	err := s.source(t).Fetch(t.Context(), items, func(_ mail.Item, r io.Reader) error {
-		n++
-		_, err := io.Copy(io.Discard, r)
-		return err
-	})
-	if err != nil || n != len(items) || len(held) != 4 {
-		t.Errorf("%d messages by %d commands, %v", n, len(held), err)
-	}
 }
 
 // What is not UID of any message has vanished, and nothing else is asked for in its place.

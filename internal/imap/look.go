@@ -2,6 +2,7 @@ package imap
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +15,7 @@ import (
 
 const (
 	// asksTogether is how many FETCHes of small items are under way at once.
-	asksTogether = 4
+	asksTogether = 8
 	// maxNumbers is how many messages are named in one command.
 	maxNumbers = 250
 	// maxFlags is how many flags of a message are kept, and maxFlagOctets how much all sets of flags of a mailbox take.
@@ -36,9 +37,17 @@ type look struct {
 	rows    []line             // by UID
 	told    uint64             // how many rows came
 	flags   map[string]mail.Flags
-	octets  int   // of the names of flags
-	alone   bool  // what is asked for now is asked for alone
-	refused error // a NO to some FETCH
+	octets  int    // of the names of flags
+	loose   bool   // rows were added that are not in order yet
+	alone   bool   // what is asked for now is asked for alone
+	refused error  // a NO to some FETCH
+	changed []line // older ones whose flags have changed, if that was asked
+}
+
+// An ask is a FETCH of small items to be sent.
+type ask struct {
+	set     imap.NumSet
+	options *imap.FetchOptions
 }
 
 // A line is what is known of a message.
@@ -55,40 +64,71 @@ func (s *session) newLook(next uint32) *look {
 	return &look{session: s, next: next, from: next, lists: numberOnly, flags: make(map[string]mail.Flags)}
 }
 
-// ask runs FETCHes and takes their rows. A NO is not the end of it: what else was shown counts.
-func (l *look) ask(sets []imap.NumSet, options *imap.FetchOptions) error {
+// asks is what to send for these sets. An empty mailbox is asked for nothing.
+func (l *look) asks(sets []imap.NumSet, options *imap.FetchOptions) (all []ask) {
+	if l.status.Messages == 0 {
+		return nil
+	}
+	for _, set := range sets {
+		all = append(all, ask{set, options})
+	}
+	return all
+}
+
+// back is to list what is older too.
+func (l *look) back(options *imap.FetchOptions) []ask {
+	l.from, l.lists = 1, options
+	return l.asks(l.windows(1, uint64(l.next)-1), options)
+}
+
+// ask sends FETCHes, several at once, and takes their rows. A NO is not the end of it: what else was shown counts.
+func (l *look) ask(asks []ask) error {
 	l.guard.speak(func(d *dialect) { d.take = l.take })
 	defer l.guard.speak(func(d *dialect) { d.take = nil })
-	for part := range slices.Chunk(sets, asksTogether) {
-		var cmds []*imapclient.FetchCommand
-		for _, set := range part {
-			cmds = append(cmds, l.imap.Fetch(set, options))
-		}
-		for _, cmd := range cmds {
-			err := cmd.Close()
-			if sessionOnly(err) != nil {
-				return err
-			}
-			if isNo(err) && !strings.Contains(err.Error(), "MESSAGELIMIT") {
-				l.refused = err
-			}
+	for part := range slices.Chunk(asks, asksTogether) {
+		if err := l.askTogether(part); err != nil {
+			return err
 		}
 	}
 	l.settle()
 	return nil
 }
 
+func (l *look) askTogether(asks []ask) error {
+	var cmds []*imapclient.FetchCommand
+	for _, a := range asks {
+		cmds = append(cmds, l.imap.Fetch(a.set, a.options))
+	}
+	for _, cmd := range cmds {
+		err := cmd.Close()
+		var no *imap.Error
+		switch {
+		case sessionOnly(err) != nil:
+			return err
+		case errors.As(err, &no) && no.Code != messageLimit:
+			l.refused = err
+		}
+	}
+	return nil
+}
+
+// messageLimit is the code of a NO that says that there is more to be asked for (RFC 9738 §3.2).
+const messageLimit = imap.ResponseCode("MESSAGELIMIT")
+
 // take takes a row, in the goroutine that reads. A message may have several.
 func (l *look) take(m shown) error {
 	if l.told++; l.told > 2*uint64(l.status.Messages)+maxArrivals {
 		return wireError("the server lists more messages than the folder holds")
 	}
-	if m.uid < l.from { // n:* shows the last message even if its UID is less
-		return nil
-	}
 	flags, err := l.flagsOf(m.flags)
-	l.rows = append(l.rows, line{seq: m.seq, uid: m.uid, flagged: m.flagged, sized: m.sized || l.alone, size: m.size,
-		received: m.received, flags: flags, identity: m.identity})
+	row := line{seq: m.seq, uid: m.uid, flagged: m.flagged, sized: m.sized || l.alone, size: m.size,
+		received: m.received, flags: flags, identity: m.identity}
+	switch {
+	case m.uid >= l.from:
+		l.rows, l.loose = append(l.rows, row), true
+	case m.uid > 0 && m.flagged && !m.sized: // n:* shows the last message even if its UID is less, but all of it
+		l.changed = append(l.changed, row)
+	}
 	return err
 }
 
@@ -113,16 +153,24 @@ func (l *look) flagsOf(names []string) (mail.Flags, error) {
 // settle puts the rows in order, those of one message into one, and leaves out what does not show what was asked for:
 // that message was not listed, only mentioned.
 func (l *look) settle() {
-	slices.SortStableFunc(l.rows, func(a, b line) int { return cmp.Compare(a.uid, b.uid) })
-	kept := l.rows[:0]
-	for _, m := range l.rows {
+	if l.loose {
+		l.rows = slices.DeleteFunc(inOrder(l.rows), func(m line) bool { return !l.shows(m) })
+	}
+	l.loose = false
+	l.changed = inOrder(l.changed)
+}
+
+func inOrder(rows []line) []line {
+	slices.SortStableFunc(rows, func(a, b line) int { return cmp.Compare(a.uid, b.uid) })
+	kept := rows[:0]
+	for _, m := range rows {
 		if n := len(kept); n > 0 && kept[n-1].uid == m.uid {
 			kept[n-1].add(m)
 			continue
 		}
 		kept = append(kept, m)
 	}
-	l.rows = slices.DeleteFunc(kept, func(m line) bool { return !l.shows(m) })
+	return kept
 }
 
 func (m *line) add(more line) {
@@ -155,14 +203,6 @@ func (l *look) base() uint32 {
 		return l.status.Messages
 	}
 	return l.rows[0].seq - min(l.rows[0].seq, 1)
-}
-
-// lookBack lists what is older too.
-func (l *look) lookBack(flags bool) error {
-	if l.from = 1; flags {
-		l.lists = flagsOnly
-	}
-	return l.ask(l.windows(1, uint64(l.next)-1), l.lists)
 }
 
 // A gap is where messages are counted that were not listed.
@@ -200,7 +240,7 @@ func (l *look) fill() error {
 		if len(gaps) == 0 {
 			return nil
 		}
-		if err := l.ask(ranges(gaps), wholeItem); err != nil {
+		if err := l.ask(l.asks(ranges(gaps), wholeItem)); err != nil {
 			return err
 		}
 		if len(l.rows) == before {
@@ -208,7 +248,7 @@ func (l *look) fill() error {
 		}
 	}
 	l.alone = true
-	if err := l.ask(numbers(l.gaps()), wholeItem); err != nil {
+	if err := l.ask(l.asks(numbers(l.gaps()), wholeItem)); err != nil {
 		return err
 	}
 	if len(l.gaps()) > 0 {
@@ -235,18 +275,21 @@ func numbers(gaps []gap) (sets []imap.NumSet) {
 	return sets
 }
 
-// item makes an Item of a line.
-func (l *look) item(m line) mail.Item {
-	return mail.Item{
-		Ref:  mail.Ref{Mailbox: l.mailbox, Validity: l.status.Validity, UID: strconv.FormatUint(uint64(m.uid), 10)},
-		Size: m.size, Flags: m.flags, Received: m.received, Identity: m.identity,
+// items makes Items of lines.
+func (l *look) items(lines []line) []mail.Item {
+	items := make([]mail.Item, len(lines))
+	for i, m := range lines {
+		items[i] = mail.Item{
+			Ref:  mail.Ref{Mailbox: l.mailbox, Validity: l.status.Validity, UID: strconv.FormatUint(uint64(m.uid), 10)},
+			Size: m.size, Flags: m.flags, Received: m.received, Identity: m.identity,
+		}
 	}
+	return items
 }
 
-// has reports whether the message was shown.
-func (l *look) has(uid uint32) bool {
-	_, found := slices.BinarySearchFunc(l.rows, uid, func(m line, uid uint32) int { return cmp.Compare(m.uid, uid) })
-	return found
+// find returns where the message with that UID stands in rows, or would stand.
+func (l *look) find(uid uint32) (at int, found bool) {
+	return slices.BinarySearchFunc(l.rows, uid, func(m line, uid uint32) int { return cmp.Compare(m.uid, uid) })
 }
 
 // setsOf parts UIDs, which are in order, into sets that fit into a command.

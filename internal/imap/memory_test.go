@@ -60,6 +60,30 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// A listing of 100,001 messages takes little more than what it returns.
+func TestListMemory(t *testing.T) {
+	const n = 100_001
+	s := rows(n, none).source(t)
+	if _, err := s.Mailboxes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var items []mail.Item
+	used := peak(func() {
+		var err error
+		if items, err = s.List(t.Context(), mail.Inbox); err != nil || len(items) != n {
+			t.Errorf("%d messages, %v", len(items), err)
+		}
+	})
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	t.Logf("%d MiB at most, %d MiB in the end", used>>20, m.HeapAlloc>>20)
+	if used > 100<<20 {
+		t.Errorf("listing %d messages takes %d MiB", n, used>>20)
+	}
+	runtime.KeepAlive(items)
+}
+
 // peak returns how much the heap grows at most while do runs.
 func peak(do func()) int64 {
 	var m runtime.MemStats

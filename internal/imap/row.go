@@ -16,6 +16,8 @@ type row struct {
 	header *string // the header fields asked for, as go-imap is to read them
 	spoilt bool    // it is not for go-imap
 	begun  bool    // its beginning and a body are on their way to go-imap
+	of     *command
+	held   bool // they wait for their turn
 }
 
 // What is shown of a message in one row, its octets apart.
@@ -235,41 +237,44 @@ func (l *lexer) head(size int64) (string, error) {
 
 // bodyOf begins the row for go-imap and streams the body. A row that has not told its UID yet can only be the
 // message asked for if one was asked for; in an answer to several it is passed over, and the message is asked for
-// alone later, because it is missing. So is one that another FETCH asks for whose turn it is not: whoever takes the
-// bodies takes them in order.
+// alone later, because it is missing.
 func (g *guard) bodyOf(r *row, f fetching, text string, size int64, literal bool) (streaming bool, err error) {
 	if r.uid == 0 {
 		r.uid = f.uid
 	}
 	if r.uid == 0 {
 		g.note(uidLast)
-		r.spoilt = true
-	} else if !f.set.has(r.uid) {
-		g.learn(func(k *facts) { k.outOfTurn = k.outOfTurn || f.behind })
+	}
+	var turn bool
+	if r.of, turn = g.asking(r.uid); r.of != nil && !turn && g.held+size > maxHeld {
+		g.learn(func(f *facts) { f.outOfTurn = true })
 		r.spoilt = true
 	}
-	if r.spoilt {
+	if r.spoilt = r.spoilt || r.of == nil; r.spoilt {
 		if literal {
 			return false, g.lex.discard(size)
 		}
 		return false, nil
 	}
+	if !turn {
+		return true, g.hold(r, text, size, literal)
+	}
+	g.beginBody(r, text, size)
+	if literal && size > 0 {
+		g.body, g.row = size-1, r
+		return true, nil
+	}
+	return true, g.tail(r)
+}
+
+func (g *guard) beginBody(r *row, text string, size int64) {
 	g.beginRow(r)
 	r.begun = true
-	switch {
-	case size < 0:
-		g.emit(" ", f.section, " NIL")
-		return false, nil
-	case !literal:
-		g.emit(" ", f.section, " {", strconv.FormatInt(size, 10), "}\r\n", text)
-		return false, nil
+	if size < 0 {
+		g.emit(" ", r.of.section, " NIL")
+		return
 	}
-	g.emit(" ", f.section, " {", strconv.FormatInt(size, 10), "}\r\n")
-	if size == 0 {
-		return true, g.tail(r)
-	}
-	g.body, g.row = size-1, r
-	return true, nil
+	g.emit(" ", r.of.section, " {", strconv.FormatInt(size, 10), "}\r\n", text)
 }
 
 func (g *guard) beginRow(r *row) {
@@ -300,6 +305,9 @@ func (g *guard) endRow(r *row) error {
 	if r.begun {
 		g.emitItems(r)
 		g.emit(")\r\n")
+		if !r.held {
+			g.came(r.of)
+		}
 		return nil
 	}
 	f := g.fetching()

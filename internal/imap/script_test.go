@@ -104,13 +104,18 @@ func (t *talk) run() {
 		t.mu.Lock()
 		t.commands = append(t.commands, cmd)
 		t.mu.Unlock()
-		if t.answer != nil && t.answer(t, cmd) {
+		if t.answers(cmd) {
 			continue
 		}
 		if !t.ordinary(cmd) {
 			return
 		}
 	}
+}
+
+func (t *talk) answers(cmd string) bool {
+	defer t.log() // so that what the script remembers of one connection is known to the next
+	return t.answer != nil && t.answer(t, cmd)
 }
 
 func (t *talk) ordinary(cmd string) bool {

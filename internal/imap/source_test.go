@@ -2,12 +2,20 @@ package imap
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"io"
+	"net"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
 
 	"github.com/mailhaul/mailhaul/backup"
 	"github.com/mailhaul/mailhaul/backup/sourcetest"
@@ -146,4 +154,105 @@ func verbOf(command string) string {
 		return strings.Join(fields[:2], " ")
 	}
 	return fields[0]
+}
+
+// at Dovecot, what Changes tells is what another client did, and an unchanged mailbox is known by its Status.
+func TestChangesAtDovecot(t *testing.T) {
+	server := dovecot.Start(t, dovecot.Options{})
+	for i := range 30 {
+		server.Deliver(t, "me", mail.Inbox, fmt.Appendf(nil, "Subject: %d\r\n\r\nx\r\n", i), mail.MakeFlags(`\Seen`), time.Unix(1_700_000_000+int64(i), 0))
+	}
+	s := NewSource(dial.Server{Host: dovecot.Host, Port: server.IMAPS, CAFile: server.CAFile},
+		mail.Login{User: "me", Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
+	defer s.Close()
+	other := clientAt(t, server)
+	for _, do := range []*imapclient.Command{other.Create("Work/deep/down", nil), other.Subscribe("Work/deep/down"), other.Create("Büro & Co", nil)} {
+		if err := do.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	boxes, err := s.Mailboxes(t.Context())
+	if got := strings.Join(slices.Sorted(slices.Values(told(boxes))), " "); err != nil || got != "(Work) (Work/deep) B&APw-ro &- Co INBOX/inbox Work/deep/down+" {
+		t.Errorf("Mailboxes = %s, %v", got, err)
+	}
+	first := mustChange(t, s, mail.Status{})
+	if len(first.New) != 30 || first.Partial != "" || first.Status.ModSeq == 0 || !first.New[7].Received.Equal(time.Unix(1_700_000_007, 0)) {
+		t.Fatalf("%s, status %+v", tale(first), first.Status)
+	}
+	s.Close()
+	s.Mailboxes(t.Context())
+	statuses, err := s.Statuses(t.Context(), boxes)
+	if err != nil || statuses[mail.Inbox] != first.Status || len(statuses) != 3 {
+		t.Errorf("Statuses = %+v, %v; want %+v for the INBOX", statuses, err, first.Status)
+	}
+	if got := tale(mustChange(t, s, first.Status)); got != "new, flags, 30 messages" {
+		t.Errorf("nothing changed: %s", got)
+	}
+	if _, err := other.Select(mail.Inbox, nil).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	other.Store(imap.UIDSetNum(3, 5), &imap.StoreFlags{Op: imap.StoreFlagsAdd, Flags: []imap.Flag{imap.FlagFlagged, "work"}}, nil).Close()
+	other.Store(imap.UIDSetNum(1, 30), &imap.StoreFlags{Op: imap.StoreFlagsAdd, Flags: []imap.Flag{imap.FlagDeleted}}, nil).Close()
+	other.Expunge().Close()
+	other.Copy(imap.UIDSetNum(2), mail.Inbox).Wait()
+	ch := mustChange(t, s, first.Status)
+	left := make([]uint32, 0, 28)
+	for uid := uint32(2); uid < 30; uid++ {
+		left = append(left, uid)
+	}
+	if want := fmt.Sprintf(`new 31[\Seen], flags 3[\Flagged \Seen work] 5[\Flagged \Seen work], left %v, 29 messages`, left); tale(ch) != want {
+		t.Errorf("%s\nwant %s", tale(ch), want)
+	}
+	if err := other.Delete("Work/deep/down").Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Changes(t.Context(), "Work/deep/down", mail.Status{}); !strings.HasPrefix(describe(err), "mailbox vanished: ") {
+		t.Errorf("a mailbox that is gone: %s", describe(err))
+	}
+}
+
+// At Dovecot, which ends all commands together, none comes twice for being asked for ahead.
+func TestFetchAheadAtDovecot(t *testing.T) {
+	server := dovecot.Start(t, dovecot.Options{})
+	const n, size = 500, 2000
+	for range n {
+		server.Deliver(t, "me", mail.Inbox, []byte("Subject: x\r\n\r\n"+strings.Repeat("x", size)+"\r\n"), nil, time.Now())
+	}
+	var meter dial.Meter
+	s := NewSource(dial.Server{Host: dovecot.Host, Port: server.IMAPS, CAFile: server.CAFile, Meter: &meter},
+		mail.Login{User: "me", Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
+	defer s.Close()
+	items, err := s.List(t.Context(), mail.Inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	came, given, breaks := persist(t, items, func(items []mail.Item, fn func(mail.Item, io.Reader) error) error {
+		return s.Fetch(t.Context(), items, fn)
+	})
+	if len(came) != n || len(given) > 0 || breaks > 0 || s.session.guard.known().outOfTurn {
+		t.Errorf("%d messages came, %v given up, %d breaks", len(came), given, breaks)
+	}
+	if octets := meter.Read(); octets > n*(size+300) {
+		t.Errorf("%d octets came, of messages of %d", octets, n*size)
+	}
+}
+
+// clientAt is another client of the account "me".
+func clientAt(t *testing.T, server *dovecot.Server) *imapclient.Client {
+	t.Helper()
+	pem, err := os.ReadFile(server.CAFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	c, err := imapclient.DialTLS(net.JoinHostPort(dovecot.Host, fmt.Sprint(server.IMAPS)), &imapclient.Options{TLSConfig: &tls.Config{RootCAs: roots}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.Login("me", dovecot.Password).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
