@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"syscall"
+	"time"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
@@ -19,6 +20,7 @@ func (b *Batch) Link(item mail.Item, mb mail.Mailbox, of Entry) (Entry, error) {
 		if item.Received.IsZero() {
 			item.Received = of.Received
 		}
+		item.Received = item.Received.Truncate(time.Second)
 		if item.Received.Unix() != of.Received.Unix() {
 			return b.copyOf(item, mb, of)
 		}

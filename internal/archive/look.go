@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -180,12 +181,15 @@ func (k *looking) reflag(c *change, w *whereabouts, l *letters) error {
 		}
 		return is
 	})
-	if err != nil {
+	if err == nil && is == nil {
+		err = k.a.lose(c.id)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if is == nil {
-		c.seen = join(union(slices.DeleteFunc(slices.Clone(c.item.Flags), c.added.Has), c.removed)) // as it was
-		return k.a.lose(c.id)
+	if is == nil { // nothing was changed; it is to be when it can
+		c.seen = join(union(slices.DeleteFunc(slices.Clone(c.item.Flags), c.added.Has), c.removed))
+		return nil
 	}
 	if !after.Equal(before) {
 		k.flagged++

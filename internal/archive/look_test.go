@@ -331,6 +331,28 @@ func TestFileComesBack(t *testing.T) {
 	}
 }
 
+// TestCopyInTheWay checks that a copy that a person has made is not overwritten.
+func TestCopyInTheWay(t *testing.T) {
+	dir, file := oneDone(t)
+	a := open(t, dir)
+	defer shut(t, a)
+	copied := strings.TrimSuffix(file, "Sa") + "F"
+	mustDo(t, os.WriteFile(copied, []byte("mine"), 0o600))
+	look := Look{Since: status(2, 1), Changes: mail.Changes{Status: status(2, 1), Flags: []mail.Item{flagged(letterOne, `\Flagged`)}}}
+	for _, want := range []string{`\Seen work`, `\Flagged`} {
+		mustLook(t, a, "INBOX", look)
+		if got := flagsOf(t, a, 1); got != want {
+			t.Errorf("flags %q, want %q", got, want)
+		}
+		if text, err := os.ReadFile(copied); want == `\Seen work` && (err != nil || string(text) != "mine") {
+			t.Errorf("the copy is %q, %v", text, err)
+		}
+		if want == `\Seen work` {
+			mustDo(t, os.Remove(copied)) // out of the way
+		}
+	}
+}
+
 // TestAdoptedIsNotGone checks that what a run left without a UID is not taken for gone by a look that could not show it.
 func TestAdoptedIsNotGone(t *testing.T) {
 	dir, _ := oneDone(t)

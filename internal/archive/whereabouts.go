@@ -49,7 +49,8 @@ func (w *whereabouts) list() error {
 	return err
 }
 
-// move gives the file of a row the place and name that to makes of those it has; nil: it is not there any more.
+// move gives the file of a row the place and name that to makes of those it has; nil: it is not there any more. If
+// something of that name is there, which is a copy that a person has made, it fails with fs.ErrExist.
 func (w *whereabouts) move(r row, to func(found) found) (*found, error) {
 	for try := 1; ; try++ {
 		is, err := w.find(r.sub, r.name)
@@ -59,6 +60,9 @@ func (w *whereabouts) move(r row, to func(found) found) (*found, error) {
 		dst := to(*is)
 		if dst == *is {
 			return is, nil
+		}
+		if _, err := w.a.root.Lstat(dst.path()); err == nil {
+			return nil, diskError("rename", dst.path(), fs.ErrExist)
 		}
 		err = w.a.act("rename", dst.path(), func() error { return w.a.root.Rename(is.path(), dst.path()) })
 		if !errors.Is(err, fs.ErrNotExist) || try == 3 {
