@@ -21,7 +21,8 @@ type Destination interface {
 	// Room returns how much more the account takes. It opens no mailbox.
 	Room(ctx context.Context) (mail.Room, error)
 
-	// Create makes the mailbox; it is no error if it is there already.
+	// Create makes the mailbox, and subscribes the owner to it, or not, as mb has it. It is no error if it is there
+	// already, nor if the server does not want to know of subscriptions.
 	Create(ctx context.Context, mb mail.Mailbox) error
 
 	// Select opens the mailbox for appending. No UIDVALIDITY, or none that can be trusted, is an error.

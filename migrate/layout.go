@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -70,12 +71,18 @@ func (r *run) mapFolders() error {
 		if _, said := r.layout.steps[s.From.Name]; said {
 			continue
 		}
+		s.To.Subscribed = s.From.Subscribed || !source.tellsSubscriptions()
 		if err := r.layout.clash(s); err != nil {
 			return err
 		}
 		r.layout.steps[s.From.Name] = s
 	}
 	return nil
+}
+
+// tellsSubscriptions reports whether it is known which mailboxes the owner wants to see. Some servers do not say.
+func (t Tree) tellsSubscriptions() bool {
+	return slices.ContainsFunc(t.Mailboxes, func(mb mail.Mailbox) bool { return mb.Subscribed })
 }
 
 // beforeRound takes in mailboxes that came since, and warns when more has come than there is room for.

@@ -55,6 +55,7 @@ type run struct {
 	Job
 	retry     retry.Policy
 	layout    layout
+	brought   map[string]bool   // mailboxes of the archive of which mail was brought before
 	room      mail.Room         // what the destination took when the run began
 	short     bool              // it was said that this is too little
 	boxes     map[string]*box   // by name at the destination
@@ -69,7 +70,10 @@ type run struct {
 
 func (r *run) work(ctx context.Context) error {
 	some, _, err := r.Archive.ToBring(r.Account, r.wanted())
-	if err != nil || some == 0 && r.More == nil {
+	if err != nil {
+		return err
+	}
+	if lacking, err := r.mayLackFolders(); err != nil || some == 0 && !lacking && r.More == nil {
 		return err // nothing to bring: not even a login
 	}
 	if err := r.layOut(ctx); err != nil {
@@ -128,7 +132,12 @@ func (r *run) round(ctx context.Context) error {
 		if !brought || r.blocked[mb.Name] {
 			continue
 		}
-		err := r.persist(ctx, func() error { return r.push(ctx, step) })
+		err := r.persist(ctx, func() error {
+			if err := r.makeFolder(ctx, mb, step); err != nil {
+				return err
+			}
+			return r.push(ctx, step)
+		})
 		if err == nil {
 			continue
 		}

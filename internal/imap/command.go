@@ -47,7 +47,7 @@ const (
 // namesMailbox is the set of commands whose strings are mailbox names. LOGIN is not among them: what a password
 // looks like is nobody's business.
 var namesMailbox = map[string]bool{
-	"SELECT": true, "EXAMINE": true, "CREATE": true, "SUBSCRIBE": true, "LIST": true, "STATUS": true,
+	"SELECT": true, "EXAMINE": true, "CREATE": true, "SUBSCRIBE": true, "UNSUBSCRIBE": true, "LIST": true, "STATUS": true,
 	"APPEND": true, "GETQUOTAROOT": true,
 }
 

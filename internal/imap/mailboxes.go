@@ -98,11 +98,11 @@ func wholeAccount(err error) error {
 }
 
 // Create makes the mailbox, with its special use where the server takes one (RFC 6154 §3), the mailboxes above it
-// where the server does not make them by itself, and subscribes to it, for many mail programs show no others. That
-// it exists already, by whatever the server says or by its listing, is no error.
+// where the server does not make them by itself, and subscribes to it or not, as mb has it: many mail programs show no
+// others. That it exists already, by whatever the server says or by its listing, is no error.
 func (c *Client) Create(ctx context.Context, mb mail.Mailbox) error {
 	if mail.IsInbox(mb.Name) {
-		return nil
+		return c.with(ctx, "subscribe to", mb.Name, func(s *session) error { return s.subscribe(mb) })
 	}
 	if err := checkName(mb.Name); err != nil {
 		return at(&mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseUsage, Err: err}, "create", mb.Name)
@@ -118,8 +118,16 @@ func (c *Client) Create(ctx context.Context, mb mail.Mailbox) error {
 		if err != nil {
 			return err
 		}
-		return sessionOnly(s.imap.Subscribe(alias(mb.Name)).Wait())
+		return s.subscribe(mb)
 	})
+}
+
+// subscribe does not care for a no: it is the mail that counts.
+func (s *session) subscribe(mb mail.Mailbox) error {
+	if mb.Subscribed {
+		return sessionOnly(s.imap.Subscribe(alias(mb.Name)).Wait())
+	}
+	return sessionOnly(s.imap.Unsubscribe(alias(mb.Name)).Wait()) // some servers subscribe by themselves
 }
 
 func isNo(err error) bool { return err != nil && sessionOnly(err) == nil }

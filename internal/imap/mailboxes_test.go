@@ -100,12 +100,30 @@ func TestCreate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &script{caps: "IMAP4rev1 " + test.caps, answer: test.answer}
-			err := s.client(t).Create(t.Context(), mail.Mailbox{Name: "a/b/c", Delim: '/', Role: mail.RoleSent})
+			err := s.client(t).Create(t.Context(), mail.Mailbox{Name: "a/b/c", Delim: '/', Role: mail.RoleSent, Subscribed: true})
 			got := slices.DeleteFunc(s.log(), func(cmd string) bool { return cmd == "CAPABILITY" || strings.HasPrefix(cmd, "LOGIN") })
 			if describe(err) != test.err || !slices.Equal(got, test.want) {
 				t.Errorf("Create: %s, by %q\nwant %s, by %q", describe(err), got, test.err, test.want)
 			}
 		})
+	}
+}
+
+func TestCreateSubscribes(t *testing.T) {
+	for _, test := range []struct {
+		mb   mail.Mailbox
+		want []string
+	}{
+		{mail.Mailbox{Name: "a"}, []string{`CREATE "a"`, `UNSUBSCRIBE "a"`}},
+		{mail.Mailbox{Name: "a", Subscribed: true}, []string{`CREATE "a"`, `SUBSCRIBE "a"`}},
+		{mail.Mailbox{Name: "INBOX", Subscribed: true}, []string{`SUBSCRIBE INBOX`}},
+	} {
+		s := &script{answer: on("SUBSCRIBE", saying("TAG NO not here"))}
+		err := s.client(t).Create(t.Context(), test.mb)
+		got := slices.DeleteFunc(s.log(), func(cmd string) bool { return cmd == "CAPABILITY" || strings.HasPrefix(cmd, "LOGIN") })
+		if err != nil || !slices.Equal(got, test.want) {
+			t.Errorf("Create(%+v): %v, by %q, want %q", test.mb, err, got, test.want)
+		}
 	}
 }
 

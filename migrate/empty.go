@@ -1,0 +1,47 @@
+package migrate
+
+import (
+	"context"
+
+	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// mayLackFolders learns of which mailboxes of the archive mail was brought before, and reports whether there are
+// others: nobody has noted whether those are at the destination.
+func (r *run) mayLackFolders() (bool, error) {
+	mailboxes, err := r.Archive.Mailboxes()
+	if err != nil {
+		return false, err
+	}
+	counts, err := r.Archive.MailboxCounts(r.Account)
+	if err != nil {
+		return false, err
+	}
+	r.brought = map[string]bool{}
+	lacking := false
+	for _, mb := range mailboxes {
+		n := counts[mb.Name]
+		r.brought[mb.Name] = n[archive.Done]+n[archive.Present]+n[archive.Merged] > 0
+		lacking = lacking || r.isShown(mb) && !r.brought[mb.Name] && mb.Name != mail.Inbox
+	}
+	return lacking, nil
+}
+
+// isShown reports whether the source shows the mailbox, and mail could be in it.
+func (r *run) isShown(mb archive.Mailbox) bool { return !mb.NoSelect && (!mb.Gone || r.IncludeGone) }
+
+// makeFolder sees to it that a mailbox that the source shows is at the destination, be it empty, and is subscribed to
+// if it is at the source. It does so when mail of it was never brought: what a person has done about it there since is
+// left as it is.
+func (r *run) makeFolder(ctx context.Context, mb archive.Mailbox, step Step) error {
+	there := r.layout.there[step.To.Name]
+	if !r.isShown(mb) || r.brought[mb.Name] || there && !step.From.Subscribed {
+		return nil
+	}
+	if err := r.Destination.Create(ctx, step.To); err != nil {
+		return err
+	}
+	r.layout.there[step.To.Name], r.brought[mb.Name] = true, true
+	return nil
+}
