@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
 // A Rule says where mailboxes of certain names go.
@@ -123,6 +125,12 @@ func (g Glob) matches(f *folder) bool {
 		}
 	}
 	return false
+}
+
+// Wants reports whether Include and Exclude leave a mailbox of an account in.
+func (r Rules) Wants(mb mail.Mailbox) bool {
+	mb.NoSelect = false // which has no place in a map
+	return r.leavesOut(&survey(Tree{Mailboxes: []mail.Mailbox{mb}}).folders[0]) == ""
 }
 
 // leavesOut returns why the selection leaves a folder out, "" if it does not.

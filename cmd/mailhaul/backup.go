@@ -22,6 +22,7 @@ moment, and the next run goes on from there.
 
 type backupOptions struct {
 	source      party
+	folders     selection
 	sameAccount bool
 	report      reportFile
 }
@@ -30,6 +31,7 @@ func (o *backupOptions) addFlags(f *pflag.FlagSet) {
 	o.source = party{role: "source"}
 	o.source.addFlags(f, true)
 	addInsecure(f, &o.source.insecure)
+	o.folders.addFlags(f)
 	f.BoolVar(&o.sameAccount, "same-account", false, "the archive's account has moved to this host")
 	o.report.addFlag(f)
 }
@@ -68,7 +70,7 @@ func runBackup(ctx context.Context, t *terminal, i *interrupt, o backupOptions, 
 	defer src.Close()
 	watch, end := t.watch(false)
 	rep := newReport("backup")
-	got, err := backup.Job{Source: src, Archive: a, Watch: watch, Stop: i.stop}.Run(ctx)
+	got, err := backup.Job{Source: src, Archive: a, Watch: watch, Wanted: o.folders.wanted(), Stop: i.stop}.Run(ctx)
 	end()
 	rep.addSource(got)
 	err = errors.Join(err, rep.addFolders(a, nil))

@@ -24,35 +24,56 @@ file, else by what each folder is for, or else to the same path. It changes
 nothing.
 `
 
+// A selection is the folders that the person wants.
+type selection struct{ include, exclude []string }
+
+func (o *selection) addFlags(f *pflag.FlagSet) {
+	f.StringArrayVar(&o.include, "include", nil, "bring only folders like `GLOB`, where * is anything")
+	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out folders like `GLOB`")
+}
+
+func (o *selection) rules() (r migrate.Rules) {
+	for _, s := range o.include {
+		r.Include = append(r.Include, migrate.ParseGlob(s))
+	}
+	for _, s := range o.exclude {
+		r.Exclude = append(r.Exclude, migrate.ParseGlob(s))
+	}
+	return r
+}
+
+// wanted returns what says which folders of a source are brought; nil: all.
+func (o *selection) wanted() func(mail.Mailbox) bool {
+	if len(o.include)+len(o.exclude) == 0 {
+		return nil
+	}
+	return o.rules().Wants
+}
+
 // folderOptions are what the person says about folders.
 type folderOptions struct {
-	maps, include, exclude []string
-	prefix, plan           string
+	selection
+	maps         []string
+	prefix, plan string
 }
 
 func (o *folderOptions) addFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.maps, "map", nil, "bring folder FROM to TO, as `FROM=TO`; with * for anything, or /REGEXP/=REPLACEMENT")
 	f.StringVar(&o.prefix, "prefix", "", "bring everything else beneath the folder `NAME`")
 	f.StringVar(&o.plan, "plan", "", "obey the plan in `FILE`, which mailhaul plan wrote")
-	f.StringArrayVar(&o.include, "include", nil, "bring only folders like `GLOB`, where * is anything")
-	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out folders like `GLOB`")
+	o.selection.addFlags(f)
 }
 
 // rules reads what the person said.
 func (o *folderOptions) rules() (migrate.Rules, error) {
-	r := migrate.Rules{Prefix: o.prefix}
+	r := o.selection.rules()
+	r.Prefix = o.prefix
 	for _, s := range o.maps {
 		rule, err := migrate.ParseRule(s)
 		if err != nil {
 			return r, err
 		}
 		r.Map = append(r.Map, rule)
-	}
-	for _, s := range o.include {
-		r.Include = append(r.Include, migrate.ParseGlob(s))
-	}
-	for _, s := range o.exclude {
-		r.Exclude = append(r.Exclude, migrate.ParseGlob(s))
 	}
 	if o.plan == "" {
 		return r, nil
@@ -69,6 +90,7 @@ func (o *folderOptions) rules() (migrate.Rules, error) {
 type survey struct {
 	folderOptions
 	source, destination party
+	includeGone         bool
 }
 
 func (s *survey) addFlags(f *pflag.FlagSet) {
@@ -142,7 +164,7 @@ func (s *survey) look(ctx context.Context, t *terminal, args []string) (outlook,
 		return outlook{}, err
 	}
 	defer dst.Close()
-	return preview(ctx, migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules})
+	return preview(ctx, migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: s.includeGone})
 }
 
 // lookAtAccount logs in at both accounts before it looks at either: a question for a password comes before the work.

@@ -13,7 +13,6 @@ import (
 	"github.com/mailhaul/mailhaul/backup"
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
-	"github.com/mailhaul/mailhaul/internal/progress"
 	"github.com/mailhaul/mailhaul/internal/retry"
 	"github.com/mailhaul/mailhaul/migrate"
 )
@@ -72,7 +71,7 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 		return err
 	}
 	if o.restore.dryRun {
-		return dryRun(ctx, t, &survey{o.restore.folders, o.source, o.restore.destination}, from, to)
+		return dryRun(ctx, t, &survey{o.restore.folders, o.source, o.restore.destination, o.restore.includeGone}, from, to)
 	}
 	a, err := o.openArchive(t, o.archive)
 	if err != nil {
@@ -94,7 +93,9 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 	}
 	watch, end := t.watch(true)
 	rep := newReport("migrate")
-	err = pipeline{a, src, dst, rules, watch, i}.run(ctx, rep)
+	pull := backup.Job{Source: src, Archive: a, Watch: watch, Wanted: o.restore.folders.wanted()}
+	push := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: o.restore.includeGone, Watch: watch}
+	err = pipeline{pull, push, i}.run(ctx, rep)
 	end()
 	err = errors.Join(err, rep.addFolders(a, &dst.key))
 	return t.conclude(rep, began, o.restore.acceptRefused, o.report, err)
@@ -103,25 +104,22 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 // A pipeline is both halves at work on one archive: what is committed is brought on while more is fetched. The
 // fetching never waits for the bringing.
 type pipeline struct {
-	archive   *archive.Archive
-	src       backup.Source
-	dst       *destination
-	rules     migrate.Rules
-	watch     progress.Watch
+	pull      backup.Job
+	push      migrate.Job
 	interrupt *interrupt
 }
 
 func (p pipeline) run(ctx context.Context, rep *report) error {
 	more := make(chan struct{}, 1)
 	stop := p.stopOfPull()
-	push := migrate.Job{Archive: p.archive, Destination: p.dst, Account: p.dst.key,
-		Rules: p.rules, Watch: p.watch, Stop: p.interrupt.stop, More: more}
-	pull := backup.Job{Source: p.src, Archive: p.archive, Watch: p.watch, Stop: stop.c, Committed: func() {
+	push, pull := p.push, p.pull
+	push.Stop, push.More = p.interrupt.stop, more
+	pull.Stop, pull.Committed = stop.c, func() {
 		select {
 		case more <- struct{}{}:
 		default: // it has been told and not looked yet
 		}
-	}}
+	}
 	var brought migrate.Report
 	var pushErr error
 	pushed := make(chan struct{})

@@ -23,6 +23,7 @@ type restoreOptions struct {
 	folders       folderOptions
 	retryRefused  bool
 	acceptRefused bool
+	includeGone   bool
 	dryRun        bool
 	report        reportFile
 }
@@ -32,6 +33,7 @@ func (o *restoreOptions) addFlags(f *pflag.FlagSet, alone bool) {
 	o.destination.addFlags(f, alone)
 	f.BoolVar(&o.retryRefused, "retry-refused", false, "try what the server refused in earlier runs once more")
 	f.BoolVar(&o.acceptRefused, "accept-refused", false, "exit with 0 although the server refused messages")
+	f.BoolVar(&o.includeGone, "include-gone", false, "bring also what the source showed once and does not show any more")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "say what would be brought where, and change nothing")
 	o.folders.addFlags(f)
 }
@@ -65,7 +67,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 		return err
 	}
 	if o.dryRun {
-		s := survey{folderOptions: o.folders, destination: o.destination}
+		s := survey{folderOptions: o.folders, destination: o.destination, includeGone: o.includeGone}
 		s.source.insecure = o.destination.insecure
 		return dryRun(ctx, t, &s, dir, to)
 	}
@@ -85,7 +87,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	}
 	watch, end := t.watch(false)
 	rep := newReport("restore")
-	got, err := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, Watch: watch, Stop: i.stop}.Run(ctx)
+	got, err := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: o.includeGone, Watch: watch, Stop: i.stop}.Run(ctx)
 	end()
 	rep.addDestination(got)
 	err = errors.Join(err, rep.addFolders(a, &dst.key))

@@ -33,6 +33,7 @@ type folderStatus struct {
 	Role        mail.Role `json:"role"`
 	Messages    int       `json:"messages"`
 	Octets      int64     `json:"octets"`
+	Gone        int       `json:"gone"` // of the messages: the source shows them no more
 	LastRun     string    `json:"last_run"`
 	Destination string    `json:"destination,omitempty"`
 	Pending     int       `json:"pending"`
@@ -61,7 +62,8 @@ func runStatus(t *terminal, dir string) error {
 	return nil
 }
 
-// foldersOf returns one row for each folder and destination, or for each folder where there is no destination yet.
+// foldersOf returns one row for each folder and destination, or for each folder where there is no destination yet. A
+// name in the tree that holds no mail has none.
 func foldersOf(a *archive.Archive) ([]folderStatus, error) {
 	mailboxes, err := a.Mailboxes()
 	if err != nil {
@@ -71,18 +73,28 @@ func foldersOf(a *archive.Archive) ([]folderStatus, error) {
 	if err != nil {
 		return nil, err
 	}
+	brought := make([]map[string]map[archive.State]int, len(destinations))
+	for i, d := range destinations {
+		if brought[i], err = a.MailboxCounts(d.Account); err != nil {
+			return nil, err
+		}
+	}
+	nowhere, err := a.MailboxCounts(mail.Account{}) // where nothing was brought, all that is gone counts
+	if err != nil {
+		return nil, err
+	}
 	var rows []folderStatus
 	for _, mb := range mailboxes {
-		row := folderStatus{Name: mb.Name, Role: mb.Role, Messages: mb.Messages, Octets: mb.Octets, LastRun: stamp(mb.Ran), Damaged: mb.Damaged}
+		if mb.NoSelect && mb.Messages == 0 {
+			continue
+		}
+		row := folderStatus{Name: mb.Name, Role: mb.Role, Messages: mb.Messages, Octets: mb.Octets, LastRun: stamp(mb.Ran),
+			Gone: nowhere[mb.Name][archive.Gone], Damaged: mb.Damaged}
 		if len(destinations) == 0 {
 			rows = append(rows, row)
 		}
-		for _, d := range destinations {
-			counts, err := a.MailboxCounts(d.Account)
-			if err != nil {
-				return nil, err
-			}
-			c := counts[mb.Name]
+		for i, d := range destinations {
+			c := brought[i][mb.Name]
 			row.Destination = d.Account.String()
 			row.Pending, row.Refused = c[archive.Pending]+c[archive.Intended], c[archive.Refused]
 			rows = append(rows, row)
@@ -99,9 +111,12 @@ func stamp(t time.Time) string {
 }
 
 func (f folderStatus) text() string {
-	s := fmt.Sprintf("%s: %d messages, %s", mail.Printable(f.Name), f.Messages, size(f.Octets))
+	s := fmt.Sprintf("%s: %d messages, %s", mail.Printable(mail.NameText(f.Name)), f.Messages, size(f.Octets))
 	if f.LastRun != "" {
 		s += ", last run " + f.LastRun
+	}
+	if f.Gone > 0 {
+		s += fmt.Sprintf(", %d gone from the source", f.Gone)
 	}
 	if f.Damaged > 0 {
 		s += fmt.Sprintf(", %d damaged", f.Damaged)
