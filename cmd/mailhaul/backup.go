@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +74,7 @@ func runBackup(ctx context.Context, t *terminal, i *interrupt, o backupOptions, 
 	got, err := backup.Job{Source: src, Archive: a, Watch: watch, Wanted: o.folders.wanted(), Stop: i.stop}.Run(ctx)
 	end()
 	rep.addSource(got)
-	err = errors.Join(err, rep.addFolders(a, nil))
+	err = cmp.Or(err, rep.addFolders(a, nil))
 	return t.conclude(rep, began, true, o.report, err)
 }
 

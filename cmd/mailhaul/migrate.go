@@ -97,7 +97,7 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 	push := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: o.restore.includeGone, Watch: watch}
 	err = pipeline{pull, push, i}.run(ctx, rep)
 	end()
-	err = errors.Join(err, rep.addFolders(a, &dst.key))
+	err = cmp.Or(err, rep.addFolders(a, &dst.key))
 	return t.conclude(rep, began, o.restore.acceptRefused, o.report, err)
 }
 

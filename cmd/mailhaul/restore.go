@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,7 +90,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	got, err := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: o.includeGone, Watch: watch, Stop: i.stop}.Run(ctx)
 	end()
 	rep.addDestination(got)
-	err = errors.Join(err, rep.addFolders(a, &dst.key))
+	err = cmp.Or(err, rep.addFolders(a, &dst.key))
 	return t.conclude(rep, began, o.acceptRefused, o.report, err)
 }
 
