@@ -105,7 +105,11 @@ func (l *look) tell(since mail.Status, told bool) mail.Changes {
 func (l *look) partial() string {
 	count := l.status.Messages
 	if shown := l.base() + uint32(len(l.rows)); shown < count {
-		return fmt.Sprintf("the server counts %d messages in the folder and shows %d", count, shown)
+		text := fmt.Sprintf("the server counts %d messages in the folder and shows %d", count, shown)
+		if l.refused != nil {
+			text += "; " + answer(l.refused).Error()
+		}
+		return text
 	}
 	return ceiling(l.host, count)
 }

@@ -35,7 +35,7 @@ func (s *session) explain(err error) error {
 		return refusal(no)
 	case trouble != nil && !errors.Is(trouble, net.ErrClosed):
 		return s.ended(trouble)
-	case errors.As(err, &no):
+	case errors.As(err, &no), s.guard.known().bye != nil: // go-imap does not always notice which it was
 		return s.ended(err)
 	}
 	return s.ended(wireError("the server sends what is no IMAP: " + mail.Printable(err.Error())))

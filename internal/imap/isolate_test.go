@@ -187,7 +187,7 @@ func TestFetchOutOfTurn(t *testing.T) {
 	for size, test := range map[int]struct {
 		outOfTurn bool
 		commands  int
-	}{3: {false, 5}, 500_000: {true, 20}} {
+	}{3: {false, 5}, 100_000: {true, 20}} {
 		var held []string
 		s := &script{}
 		s.answer = on("UID FETCH", func(s *talk, cmd string) {

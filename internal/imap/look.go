@@ -26,9 +26,6 @@ const (
 // A look collects what a mailbox shows of its messages. The rows come from the guard and not through go-imap, which
 // drops all rows of a message but the first: the flags of another client's change would take the place of the
 // message.
-//
-// Message numbers are what proves a listing whole: those of the rows follow one another without a gap from the first
-// message asked for to the last there is.
 type look struct {
 	*session
 	next    uint32             // UIDs from here on are new: all that makes an Item is wanted of them
@@ -37,11 +34,11 @@ type look struct {
 	rows    []line             // by UID
 	told    uint64             // how many rows came
 	flags   map[string]mail.Flags
-	octets  int    // of the names of flags
-	loose   bool   // rows were added that are not in order yet
-	alone   bool   // what is asked for now is asked for alone
-	refused error  // a NO to some FETCH
-	changed []line // older ones whose flags have changed, if that was asked
+	octets  int         // of the names of flags
+	loose   bool        // rows were added that are not in order yet
+	alone   bool        // what is asked for now is asked for alone
+	refused *imap.Error // a NO to some FETCH
+	changed []line      // older ones whose flags have changed, if that was asked
 }
 
 // An ask is a FETCH of small items to be sent.
@@ -105,8 +102,12 @@ func (l *look) askTogether(asks []ask) error {
 		switch {
 		case sessionOnly(err) != nil:
 			return err
-		case errors.As(err, &no) && no.Code != messageLimit:
-			l.refused = err
+		case errors.As(err, &no) && no.Code == imap.ResponseCodeServerBug: // which may be about some message only
+			l.refused = no
+		case no != nil && limitOf(string(no.Code), no.Text) != nil:
+			return err
+		case no != nil && no.Code != messageLimit:
+			l.refused = no
 		}
 	}
 	return nil
@@ -192,87 +193,6 @@ func (l *look) shows(m line) bool {
 		return m.sized
 	}
 	return m.flagged || m.sized || l.lists == numberOnly
-}
-
-// base is how many messages there are below the first that is listed.
-func (l *look) base() uint32 {
-	switch {
-	case l.from == 1:
-		return 0
-	case len(l.rows) == 0:
-		return l.status.Messages
-	}
-	return l.rows[0].seq - min(l.rows[0].seq, 1)
-}
-
-// A gap is where messages are counted that were not listed.
-type gap struct {
-	uids [2]uint32 // the first and last they can have; 0 is without end
-	seqs [2]uint32
-}
-
-// gaps returns where messages are missing; none if there are as many as are counted, whatever their numbers.
-func (l *look) gaps() []gap {
-	count := l.status.Messages
-	last := line{uid: l.from - 1, seq: l.base()}
-	if uint64(last.seq)+uint64(len(l.rows)) >= uint64(count) {
-		return nil
-	}
-	var gaps []gap
-	for _, m := range l.rows {
-		if m.seq > last.seq+1 {
-			gaps = append(gaps, gap{[2]uint32{last.uid + 1, m.uid - 1}, [2]uint32{last.seq + 1, m.seq - 1}})
-		}
-		last = line{uid: m.uid, seq: max(m.seq, last.seq)}
-	}
-	if last.seq < count {
-		gaps = append(gaps, gap{[2]uint32{last.uid + 1, 0}, [2]uint32{last.seq + 1, count}})
-	}
-	return gaps
-}
-
-// fill asks for what is missing: for the UIDs where it should be as long as more is shown, which gets everything from
-// a server that answers only for so many at a time, and then for each message alone, by its number. What neither
-// shows is not to be had, and it depends on whether the server said no what that means.
-func (l *look) fill() error {
-	for {
-		gaps, before := l.gaps(), len(l.rows)
-		if len(gaps) == 0 {
-			return nil
-		}
-		if err := l.ask(l.asks(ranges(gaps), wholeItem)); err != nil {
-			return err
-		}
-		if len(l.rows) == before {
-			break
-		}
-	}
-	l.alone = true
-	if err := l.ask(l.asks(numbers(l.gaps()), wholeItem)); err != nil {
-		return err
-	}
-	if len(l.gaps()) > 0 {
-		return l.refused
-	}
-	return nil
-}
-
-func ranges(gaps []gap) (sets []imap.NumSet) {
-	for _, g := range gaps {
-		if first, last := g.uids[0], g.uids[1]; (last == 0 || first <= last) && len(sets) < maxMissing {
-			sets = append(sets, uidRange(uint64(first), uint64(last)))
-		}
-	}
-	return sets
-}
-
-func numbers(gaps []gap) (sets []imap.NumSet) {
-	for _, g := range gaps {
-		for n := g.seqs[0]; n <= g.seqs[1] && len(sets) < maxMissing; n++ {
-			sets = append(sets, imap.SeqSetNum(n))
-		}
-	}
-	return sets
 }
 
 // items makes Items of lines.

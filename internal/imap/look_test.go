@@ -2,6 +2,7 @@ package imap
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,25 +54,29 @@ func TestPartial(t *testing.T) {
 
 // Exactly as many as some providers show at most are too many to be all.
 func TestCeiling(t *testing.T) {
+	const hidden = "the server shows exactly %d messages of the folder, as many as some providers show at most: older ones may be hidden"
 	for _, test := range []struct {
-		host string
-		n    uint32
-		want string
+		host  string
+		count uint32
+		want  string
 	}{
-		{"imap.example.org", 9_999, ""}, {"imap.example.org", 10_001, ""},
-		{"imap.example.org", 10_000, "the server shows exactly 10000 messages of the folder, as many as some providers show at most: older ones may be hidden"},
-		{"imap.mail.yahoo.com", 10_000, "older ones may be hidden; export.imap.mail.yahoo.com shows more"},
-		{"export.imap.mail.yahoo.com", 100_000, "the server shows exactly 100000 messages of the folder, as many as some providers show at most: older ones may be hidden"},
+		{"imap.example.org", 9_999, ""}, {"imap.example.org", 10_001, ""}, {"imap.mail.yahoo.com", 1_000, ""},
+		{"imap.example.org", 10_000, fmt.Sprintf(hidden, 10_000)},
+		{"imap.mail.yahoo.com", 10_000, fmt.Sprintf(hidden, 10_000) + "; export.imap.mail.yahoo.com shows more"},
+		{"export.imap.mail.yahoo.com", 100_000, fmt.Sprintf(hidden, 100_000)},
 	} {
-		s := rows(int(test.n), none).source(t)
-		s.server.Host = test.host
-		ch, err := s.Changes(t.Context(), mail.Inbox, mail.Status{})
-		if err != nil || len(ch.New) != int(test.n) || !strings.HasSuffix(ch.Partial, test.want) || test.want == "" && ch.Partial != "" {
-			t.Errorf("%s, %d: %d messages, %q, %v; want %q", test.host, test.n, len(ch.New), ch.Partial, err, test.want)
+		if got := ceiling(test.host, test.count); got != test.want {
+			t.Errorf("ceiling(%q, %d) = %q, want %q", test.host, test.count, got, test.want)
 		}
-		if _, err := s.List(t.Context(), mail.Inbox); (err == nil) != (test.want == "") {
-			t.Errorf("%s, %d: List: %v", test.host, test.n, err)
-		}
+	}
+	s := rows(10_000, none).source(t)
+	ch := mustChange(t, s, mail.Status{})
+	if len(ch.New) != 10_000 || ch.Partial != fmt.Sprintf(hidden, 10_000) {
+		t.Errorf("%d messages, %q", len(ch.New), ch.Partial)
+	}
+	_, err := s.List(t.Context(), mail.Inbox)
+	if got, want := describe(err), "mailbox protocol: list INBOX: "+fmt.Sprintf(hidden, 10_000); got != want {
+		t.Errorf("List: %s, want %s", got, want)
 	}
 }
 
@@ -224,6 +229,54 @@ func TestOddDates(t *testing.T) {
 		got := items[0].Received
 		if got.IsZero() != (want == "") || !got.IsZero() && got.Format(dateTime) != want {
 			t.Errorf("%s: %v", date, got)
+		}
+	}
+}
+
+// Messages that a server cannot list, and says NO at, do not keep the others from being listed, and are found by few
+// commands; where it tells their UIDs, whoever reads them hears why.
+func TestLookIsolates(t *testing.T) {
+	for name, test := range map[string]struct {
+		uids     bool // it tells the UIDs of all
+		code     string
+		broken   []int
+		listed   int
+		partial  string
+		commands int
+	}{
+		"one":               {true, "[SERVERBUG]", []int{1500}, 3000, "", 40},
+		"three":             {true, "", []int{1, 2, 3000}, 3000, "", 60},
+		"without their UID": {false, "[CANNOT]", []int{7}, 2999, "the server counts 3000 messages in the folder and shows 2999; the server says: it is broken", 40},
+	} {
+		s := &script{answer: func(s *talk, cmd string) bool {
+			words := strings.Fields(cmd)
+			switch words[0] {
+			case "EXAMINE":
+				s.say("* 3000 EXISTS", "* OK [UIDVALIDITY 7] v", "* OK [UIDNEXT 3001] n", s.tag+" OK done")
+				return true
+			case "UID":
+				words = words[1:]
+			case "FETCH":
+			default:
+				return false
+			}
+			for _, n := range uidsIn(strings.Replace(words[1], "*", "3000", 1)) {
+				if slices.Contains(test.broken, n) && (!test.uids || strings.Contains(cmd, "SIZE")) {
+					s.say(s.tag + " NO " + test.code + " it is broken")
+					return true
+				}
+				s.say(fmt.Sprintf("* %d FETCH (UID %d RFC822.SIZE 9 FLAGS ())", n, n))
+			}
+			s.say(s.tag + " OK done")
+			return true
+		}}
+		src := s.source(t)
+		ch, err := src.Changes(t.Context(), mail.Inbox, mail.Status{})
+		if err != nil || len(ch.New) != test.listed || ch.Partial != test.partial {
+			t.Errorf("%s: %d messages, %q, %v", name, len(ch.New), ch.Partial, err)
+		}
+		if n := len(s.log()); n > test.commands {
+			t.Errorf("%s: %d commands", name, n)
 		}
 	}
 }

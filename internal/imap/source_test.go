@@ -127,11 +127,11 @@ func wantOnlyReading(t *testing.T, server *postoffice.Server) {
 }
 
 func TestSourceAtDovecot(t *testing.T) {
-	server := dovecot.Start(t, dovecot.Options{})
+	server := dovecot.Shared(t)
 	users := 0
 	sourcetest.Test(t, func(t *testing.T, messages [][]byte) sourcetest.Account {
 		users++
-		user := fmt.Sprintf("user%d", users)
+		user := fmt.Sprintf("source%d", users)
 		for _, octets := range messages {
 			server.Deliver(t, user, mail.Inbox, octets, nil, time.Now())
 		}
@@ -156,14 +156,14 @@ func verbOf(command string) string {
 	return fields[0]
 }
 
-// at Dovecot, what Changes tells is what another client did, and an unchanged mailbox is known by its Status.
+// At Dovecot, what Changes tells is what another client did, and an unchanged mailbox is known by its Status.
 func TestChangesAtDovecot(t *testing.T) {
-	server := dovecot.Start(t, dovecot.Options{})
+	server := dovecot.Shared(t)
 	for i := range 30 {
-		server.Deliver(t, "me", mail.Inbox, fmt.Appendf(nil, "Subject: %d\r\n\r\nx\r\n", i), mail.MakeFlags(`\Seen`), time.Unix(1_700_000_000+int64(i), 0))
+		server.Deliver(t, "changes", mail.Inbox, fmt.Appendf(nil, "Subject: %d\r\n\r\nx\r\n", i), mail.MakeFlags(`\Seen`), time.Unix(1_700_000_000+int64(i), 0))
 	}
 	s := NewSource(dial.Server{Host: dovecot.Host, Port: server.IMAPS, CAFile: server.CAFile},
-		mail.Login{User: "me", Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
+		mail.Login{User: "changes", Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
 	defer s.Close()
 	other := clientAt(t, server)
 	for _, do := range []*imapclient.Command{other.Create("Work/deep/down", nil), other.Subscribe("Work/deep/down"), other.Create("Büro & Co", nil)} {
@@ -213,14 +213,14 @@ func TestChangesAtDovecot(t *testing.T) {
 
 // At Dovecot, which ends all commands together, none comes twice for being asked for ahead.
 func TestFetchAheadAtDovecot(t *testing.T) {
-	server := dovecot.Start(t, dovecot.Options{})
+	server := dovecot.Shared(t)
 	const n, size = 500, 2000
 	for range n {
-		server.Deliver(t, "me", mail.Inbox, []byte("Subject: x\r\n\r\n"+strings.Repeat("x", size)+"\r\n"), nil, time.Now())
+		server.Deliver(t, "ahead", mail.Inbox, []byte("Subject: x\r\n\r\n"+strings.Repeat("x", size)+"\r\n"), nil, time.Now())
 	}
 	var meter dial.Meter
 	s := NewSource(dial.Server{Host: dovecot.Host, Port: server.IMAPS, CAFile: server.CAFile, Meter: &meter},
-		mail.Login{User: "me", Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
+		mail.Login{User: "ahead", Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
 	defer s.Close()
 	items, err := s.List(t.Context(), mail.Inbox)
 	if err != nil {
@@ -237,7 +237,7 @@ func TestFetchAheadAtDovecot(t *testing.T) {
 	}
 }
 
-// clientAt is another client of the account "me".
+// clientAt is another client of the account "changes".
 func clientAt(t *testing.T, server *dovecot.Server) *imapclient.Client {
 	t.Helper()
 	pem, err := os.ReadFile(server.CAFile)
@@ -251,7 +251,7 @@ func clientAt(t *testing.T, server *dovecot.Server) *imapclient.Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	if err := c.Login("me", dovecot.Password).Wait(); err != nil {
+	if err := c.Login("changes", dovecot.Password).Wait(); err != nil {
 		t.Fatal(err)
 	}
 	return c
