@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -62,28 +63,52 @@ const (
 	rigPassword = "correct horse"
 )
 
-// A rig is a POP3 account that is full, an IMAP account that is empty, their servers over TLS, and an archive.
+// A rig is an account that is full, an IMAP account that is empty, their servers over TLS, and an archive.
 type rig struct {
-	from, to   *postoffice.Account
-	pop3, imap *postoffice.Server
-	source     string // URLs
-	dest       string
-	archive    string
+	from, to *postoffice.Account
+	src, dst *postoffice.Server
+	source   string // URLs
+	dest     string
+	archive  string
+	folders  []string // of the source
 }
 
-// newRig makes a rig whose source holds the messages.
+// newRig makes a rig whose source is a POP3 account that holds the messages.
 func newRig(t testing.TB, messages [][]byte) *rig {
+	t.Helper()
+	r := rigWith(t, "pop3s", func(o *postoffice.Office) *postoffice.Server { return o.POP3(postoffice.Trouble{}) })
+	for _, m := range messages {
+		r.from.Deliver(mail.Inbox, postoffice.Message{Octets: m})
+	}
+	return r
+}
+
+// newFolderRig makes a rig whose source is an IMAP account that holds the messages in several folders, and some of them
+// twice.
+func newFolderRig(t testing.TB, messages [][]byte) *rig {
+	t.Helper()
+	r := rigWith(t, "imaps", func(o *postoffice.Office) *postoffice.Server { return o.IMAP(postoffice.Trouble{}) })
+	r.folders = []string{mail.Inbox, "Work", "Copies"}
+	received := time.Date(2024, 3, 5, 10, 0, 0, 0, time.UTC)
+	for i, m := range messages {
+		letter := postoffice.Message{Octets: m, Received: received.Add(time.Duration(i) * time.Second)}
+		r.from.Deliver(r.folders[i%2], letter)
+		if i%5 == 0 {
+			r.from.Deliver("Copies", letter)
+		}
+	}
+	return r
+}
+
+func rigWith(t testing.TB, scheme string, source func(*postoffice.Office) *postoffice.Server) *rig {
 	t.Helper()
 	here, there := postoffice.New(), postoffice.New()
 	r := &rig{
 		from: here.Account(rigUser, rigPassword), to: there.Account(rigUser, rigPassword),
-		pop3: here.POP3(postoffice.Trouble{}), imap: there.IMAP(postoffice.Trouble{}),
-		archive: filepath.Join(t.TempDir(), "mail"),
+		src: source(here), dst: there.IMAP(postoffice.Trouble{}),
+		archive: filepath.Join(t.TempDir(), "mail"), folders: []string{mail.Inbox},
 	}
-	t.Cleanup(func() { r.pop3.Close(); r.imap.Close() })
-	for _, m := range messages {
-		r.from.Deliver(mail.Inbox, postoffice.Message{Octets: m})
-	}
+	t.Cleanup(func() { r.src.Close(); r.dst.Close() })
 	ca := postoffice.NewCA()
 	caFile := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(caFile, ca.PEM(), 0o600); err != nil {
@@ -96,7 +121,7 @@ func newRig(t testing.TB, messages [][]byte) *rig {
 		}
 		return scheme + "://" + rigUser + "@" + addr + "?ca=" + caFile
 	}
-	r.source, r.dest = listen("pop3s", r.pop3), listen("imaps", r.imap)
+	r.source, r.dest = listen(scheme, r.src), listen("imaps", r.dst)
 	return r
 }
 
@@ -105,22 +130,30 @@ func (r *rig) migrate(more ...string) []string {
 	return append([]string{"migrate", r.source, r.dest, "--archive", r.archive}, more...)
 }
 
-// octets returns what an account's INBOX holds.
-func octets(acct *postoffice.Account) (all [][]byte) {
-	for _, m := range acct.Messages(mail.Inbox) {
+// octets returns what an account's folder holds.
+func octets(acct *postoffice.Account, folder string) (all [][]byte) {
+	for _, m := range acct.Messages(folder) {
 		all = append(all, m.Octets)
 	}
 	return all
 }
 
-// inMaildir returns the octets of every file in cur/ of the archive.
-func inMaildir(archive string) (all [][]byte, err error) {
-	files, err := os.ReadDir(filepath.Join(archive, "cur"))
+// maildir returns the directory of a folder in the archive.
+func maildir(archive, folder string) string {
+	if folder == mail.Inbox {
+		return filepath.Join(archive, "cur")
+	}
+	return filepath.Join(archive, "."+folder, "cur")
+}
+
+// inMaildir returns the octets of every file in the folder's cur/ of the archive.
+func inMaildir(archive, folder string) (all [][]byte, err error) {
+	files, err := os.ReadDir(maildir(archive, folder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	for _, f := range files {
-		octets, err := os.ReadFile(filepath.Join(archive, "cur", f.Name()))
+		octets, err := os.ReadFile(filepath.Join(maildir(archive, folder), f.Name()))
 		if err != nil {
 			return nil, err
 		}
@@ -129,13 +162,42 @@ func inMaildir(archive string) (all [][]byte, err error) {
 	return all, nil
 }
 
-// judge compares the archive and the destination with what the source holds.
-func (r *rig) judge() (trial.Verdict, error) {
-	sent := octets(r.from)
-	v := trial.Judge(sent, octets(r.to))
-	kept, err := inMaildir(r.archive)
-	v.Add(trial.Judge(sent, kept))
-	return v, err
+// held returns how many messages lie in the archive, and at the destination.
+func (r *rig) held() (archived, arrived int, err error) {
+	for _, folder := range r.folders {
+		kept, err := inMaildir(r.archive, folder)
+		if err != nil {
+			return 0, 0, err
+		}
+		archived += len(kept)
+		arrived += len(r.to.Messages(folder))
+	}
+	return archived, arrived, nil
+}
+
+// judge compares the archive and the destination with what the source holds, folder by folder.
+func (r *rig) judge() (v trial.Verdict, err error) {
+	for _, folder := range r.folders {
+		sent := octets(r.from, folder)
+		v.Add(trial.Judge(sent, octets(r.to, folder)))
+		kept, err := inMaildir(r.archive, folder)
+		if err != nil {
+			return v, err
+		}
+		v.Add(trial.Judge(sent, kept))
+	}
+	return v, nil
+}
+
+// fetches returns how many commands have asked the source for messages.
+func (r *rig) fetches() int {
+	n := r.src.Count("RETR")
+	for _, c := range r.src.Commands() {
+		if strings.Contains(c, "BODY.PEEK[]") {
+			n++
+		}
+	}
+	return n
 }
 
 // A process is one run of the program.

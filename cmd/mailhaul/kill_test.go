@@ -24,7 +24,7 @@ type phase int
 
 const (
 	opening    phase = iota // within moments of its start: it opens the archive, settles what the one before left, logs in
-	pulling                 // a RETR has come and is not answered
+	pulling                 // a RETR or FETCH has come and is not answered
 	committing              // files lie in cur/ that the ledger does not know
 	appending               // an APPEND has come, or its message is stored, and the answer was not sent
 	confirming              // all of a batch was answered, and the ledger holds intents and no outcome
@@ -44,12 +44,24 @@ const (
 // end, and then every message must be in the archive and at the destination once, and a further run must have
 // nothing to do.
 func TestKill(t *testing.T) {
-	bin := program(t)
-	want := [phases]int{opening: 10, pulling: 22, committing: 22, appending: 24, confirming: 24}
-	chains := 8
+	want, chains := [phases]int{opening: 10, pulling: 22, committing: 22, appending: 24, confirming: 24}, 8
 	if testing.Short() {
 		want, chains = [phases]int{opening: 2, pulling: 3, committing: 3, appending: 4, confirming: 4}, 4
 	}
+	killAll(t, want, chains, newRig)
+}
+
+// TestKillFolders does the same to a migration from an IMAP account with several folders.
+func TestKillFolders(t *testing.T) {
+	want, chains := [phases]int{opening: 5, pulling: 10, committing: 10, appending: 5, confirming: 5}, 6
+	if testing.Short() {
+		want, chains = [phases]int{opening: 2, pulling: 3, committing: 3, appending: 2, confirming: 2}, 4
+	}
+	killAll(t, want, chains, newFolderRig)
+}
+
+func killAll(t *testing.T, want [phases]int, chains int, rig func(testing.TB, [][]byte) *rig) {
+	bin := program(t)
 	messages := killMail()
 	if n := len(bytes.Join(messages, nil)); n < 3*killSpeed {
 		t.Fatalf("%d octets at %d a second last less than 3 seconds", n, killSpeed)
@@ -57,16 +69,15 @@ func TestKill(t *testing.T) {
 	b := &board{want: want}
 	var group sync.WaitGroup
 	for n := range chains {
-		without := []string(nil)
+		c := chain{bin: bin, board: b}
 		if n%2 == 1 {
-			without = []string{"UIDPLUS"}
+			c.without, c.with = []string{"UIDPLUS"}, []string{"CONDSTORE", "OBJECTID"}
 		}
 		group.Go(func() {
 			for b.open() {
-				c := newChain(t, bin, messages, b, without)
-				if err := c.run(); err != nil {
+				if err := c.again(rig(t, messages)).run(); err != nil {
 					b.fail()
-					t.Errorf("without %v: %v", without, err)
+					t.Errorf("without %v, with %v: %v", c.without, c.with, err)
 					return
 				}
 			}
@@ -192,7 +203,8 @@ type chain struct {
 	*rig
 	bin     string
 	board   *board
-	without []string
+	without []string // of the destination
+	with    []string // of an IMAP source
 	rand    *rand.Rand
 	in      map[phase]bool // where it was killed
 }
@@ -200,9 +212,10 @@ type chain struct {
 // maxInChain is how often a migration is killed before it may end.
 const maxInChain = 14
 
-func newChain(t *testing.T, bin string, messages [][]byte, b *board, without []string) *chain {
-	return &chain{rig: newRig(t, messages), bin: bin, board: b, without: without, in: map[phase]bool{},
-		rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))}
+// again returns a chain of the same kind on another rig.
+func (c chain) again(r *rig) *chain {
+	c.rig, c.in, c.rand = r, map[phase]bool{}, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	return &c
 }
 
 func (c *chain) run() error {
@@ -229,13 +242,14 @@ func (c *chain) run() error {
 func (c *chain) letGo() error {
 	(&shot{chain: c}).hook(postoffice.Trouble{}, postoffice.Trouble{})
 	for _, again := range []bool{false, true} {
-		retrs, appends := c.pop3.Count("RETR"), c.imap.Count("APPEND")
+		fetches, appends := c.fetches(), c.dst.Count("APPEND")
 		p := newProcess(c.bin, c.migrate()...)
 		if status, err := p.finish(); err != nil || status != exitDone {
 			return fmt.Errorf("it ended with %d, %w:\n%s%s", status, err, &p.out, &p.err)
 		}
-		if again && (c.pop3.Count("RETR") > retrs || c.imap.Count("APPEND") > appends) {
-			return fmt.Errorf("a further run fetched %d and appended %d", c.pop3.Count("RETR")-retrs, c.imap.Count("APPEND")-appends)
+		fetches, appends = c.fetches()-fetches, c.dst.Count("APPEND")-appends
+		if again && fetches+appends > 0 {
+			return fmt.Errorf("a further run fetched %d times and appended %d", fetches, appends)
 		}
 		v, err := c.judge()
 		if err != nil {

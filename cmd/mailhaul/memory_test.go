@@ -41,7 +41,7 @@ func (r *rig) peakOf(t *testing.T, p *process) int {
 		t.Skip("needs /proc")
 	}
 	var peak atomic.Int64
-	r.imap.SetTrouble(postoffice.Trouble{OnCommand: func(_ int, command string) {
+	r.dst.SetTrouble(postoffice.Trouble{OnCommand: func(_ int, command string) {
 		if command != "LOGOUT" {
 			return
 		}

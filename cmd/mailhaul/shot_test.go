@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -52,8 +51,11 @@ func (s *shot) arm() {
 		time.AfterFunc(rand.N(150*time.Millisecond), s.kill)
 	case pulling:
 		source.OnCommand = s.nth("RETR", 1+s.rand.IntN(40), nil)
+		if len(s.folders) > 1 {
+			source.OnCommand = s.nth("UID FETCH", 1+s.rand.IntN(6), nil)
+		}
 	case committing:
-		go s.watch(filepath.Join(s.archive, "cur"))
+		go s.watch(maildir(s.archive, s.folders[s.rand.IntN(len(s.folders))]))
 	case appending:
 		s.aimAtAppend(&dest)
 	case confirming:
@@ -64,10 +66,10 @@ func (s *shot) arm() {
 
 // hook sets the servers' troubles, with what they have always.
 func (c *chain) hook(source, dest postoffice.Trouble) {
-	source.Trickle.ToClient = killSpeed
+	source.Trickle.ToClient, source.With = killSpeed, c.with
 	dest.Without = c.without
-	c.pop3.SetTrouble(source)
-	c.imap.SetTrouble(dest)
+	c.src.SetTrouble(source)
+	c.dst.SetTrouble(dest)
 }
 
 // nth returns a hook that kills when the n-th command of that verb has come; then it does what is to be done then.
@@ -169,21 +171,20 @@ func (s *shot) where() (phase, error) {
 	if err != nil {
 		return elsewhere, err
 	}
-	files, err := inMaildir(s.archive)
+	files, stored, err := s.held()
 	if err != nil {
 		return elsewhere, err
 	}
-	stored := len(octets(s.to))
 	switch {
-	case l.entries > len(files):
-		err = fmt.Errorf("%d messages in the ledger, %d in the Maildir", l.entries, len(files))
+	case l.entries > files:
+		err = fmt.Errorf("%d messages in the ledger, %d in the Maildir", l.entries, files)
 	case l.settled > stored:
 		err = fmt.Errorf("%d messages are called done, %d are", l.settled, stored)
 	case stored > l.settled+l.intents:
 		err = fmt.Errorf("%d messages are at the destination, of %d is known that they may be", stored, l.settled+l.intents)
 	case s.aim == appending && l.intents == 0:
 		err = fmt.Errorf("an APPEND came without an intent")
-	case s.aim == committing && len(files) == l.entries:
+	case s.aim == committing && files == l.entries:
 		return elsewhere, nil
 	case s.aim == confirming && (l.intents == 0 || l.intents != s.batch.intents || l.settled != s.batch.settled):
 		return elsewhere, nil

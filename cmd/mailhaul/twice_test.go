@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/postoffice"
 	"github.com/mailhaul/mailhaul/internal/postoffice/trial"
 )
@@ -17,7 +18,7 @@ func TestTwoAtOnce(t *testing.T) {
 	for _, without := range [][]string{nil, {"UIDPLUS"}} {
 		a, b := newRig(t, append(trial.Mail(), numbered("a", 150)...)), newRig(t, append(trial.Mail(), numbered("b", 150)...))
 		b.dest = a.dest
-		a.imap.SetTrouble(postoffice.Trouble{Without: without})
+		a.dst.SetTrouble(postoffice.Trouble{Without: without})
 		runs := []*process{newProcess(bin, a.migrate()...), newProcess(bin, b.migrate()...)}
 		for _, p := range runs {
 			if err := p.start(); err != nil {
@@ -31,13 +32,13 @@ func TestTwoAtOnce(t *testing.T) {
 		}
 		twice := checkBoth(t, a, b)
 		t.Logf("without %v: %d and %d messages made %d, %d of them because both brought them", without,
-			len(octets(a.from)), len(octets(b.from)), len(octets(a.to)), twice)
+			len(octets(a.from, mail.Inbox)), len(octets(b.from, mail.Inbox)), len(octets(a.to, mail.Inbox)), twice)
 
-		appends := a.imap.Count("APPEND")
+		appends := a.dst.Count("APPEND")
 		for _, r := range []*rig{a, b} {
 			p := newProcess(bin, r.migrate()...)
-			if status, err := p.finish(); err != nil || status != exitDone || a.imap.Count("APPEND") > appends {
-				t.Errorf("a further run ended with %d, %v, after %d APPENDs", status, err, a.imap.Count("APPEND")-appends)
+			if status, err := p.finish(); err != nil || status != exitDone || a.dst.Count("APPEND") > appends {
+				t.Errorf("a further run ended with %d, %v, after %d APPENDs", status, err, a.dst.Count("APPEND")-appends)
 			}
 		}
 	}
@@ -54,7 +55,7 @@ func numbered(by string, n int) (all [][]byte) {
 // there twice because both had them.
 func checkBoth(t *testing.T, a, b *rig) (twice int) {
 	t.Helper()
-	inA, inB, there := histogram(octets(a.from)), histogram(octets(b.from)), histogram(octets(a.to))
+	inA, inB, there := histogram(octets(a.from, mail.Inbox)), histogram(octets(b.from, mail.Inbox)), histogram(octets(a.to, mail.Inbox))
 	for _, in := range []map[[32]byte]int{inA, inB} {
 		for d := range in {
 			if least, most := max(inA[d], inB[d]), inA[d]+inB[d]; there[d] < least || there[d] > most {
