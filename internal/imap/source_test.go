@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,10 +129,8 @@ func wantOnlyReading(t *testing.T, server *postoffice.Server) {
 
 func TestSourceAtDovecot(t *testing.T) {
 	server := dovecot.Shared(t)
-	users := 0
 	sourcetest.Test(t, func(t *testing.T, messages [][]byte) sourcetest.Account {
-		users++
-		user := fmt.Sprintf("source%d", users)
+		user := newUser()
 		for _, octets := range messages {
 			server.Deliver(t, user, mail.Inbox, octets, nil, time.Now())
 		}
@@ -156,16 +155,21 @@ func verbOf(command string) string {
 	return fields[0]
 }
 
+var users atomic.Int64
+
+// newUser is the name of somebody whom the shared Dovecot does not know yet.
+func newUser() string { return fmt.Sprintf("user%d", users.Add(1)) }
+
 // At Dovecot, what Changes tells is what another client did, and an unchanged mailbox is known by its Status.
 func TestChangesAtDovecot(t *testing.T) {
-	server := dovecot.Shared(t)
+	server, user := dovecot.Shared(t), newUser()
 	for i := range 30 {
-		server.Deliver(t, "changes", mail.Inbox, fmt.Appendf(nil, "Subject: %d\r\n\r\nx\r\n", i), mail.MakeFlags(`\Seen`), time.Unix(1_700_000_000+int64(i), 0))
+		server.Deliver(t, user, mail.Inbox, fmt.Appendf(nil, "Subject: %d\r\n\r\nx\r\n", i), mail.MakeFlags(`\Seen`), time.Unix(1_700_000_000+int64(i), 0))
 	}
 	s := NewSource(dial.Server{Host: dovecot.Host, Port: server.IMAPS, CAFile: server.CAFile},
-		mail.Login{User: "changes", Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
+		mail.Login{User: user, Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
 	defer s.Close()
-	other := clientAt(t, server)
+	other := clientAt(t, server, user)
 	for _, do := range []*imapclient.Command{other.Create("Work/deep/down", nil), other.Subscribe("Work/deep/down"), other.Create("Büro & Co", nil)} {
 		if err := do.Wait(); err != nil {
 			t.Fatal(err)
@@ -213,14 +217,14 @@ func TestChangesAtDovecot(t *testing.T) {
 
 // At Dovecot, which ends all commands together, none comes twice for being asked for ahead.
 func TestFetchAheadAtDovecot(t *testing.T) {
-	server := dovecot.Shared(t)
+	server, user := dovecot.Shared(t), newUser()
 	const n, size = 500, 2000
 	for range n {
-		server.Deliver(t, "ahead", mail.Inbox, []byte("Subject: x\r\n\r\n"+strings.Repeat("x", size)+"\r\n"), nil, time.Now())
+		server.Deliver(t, user, mail.Inbox, []byte("Subject: x\r\n\r\n"+strings.Repeat("x", size)+"\r\n"), nil, time.Now())
 	}
 	var meter dial.Meter
 	s := NewSource(dial.Server{Host: dovecot.Host, Port: server.IMAPS, CAFile: server.CAFile, Meter: &meter},
-		mail.Login{User: "ahead", Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
+		mail.Login{User: user, Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
 	defer s.Close()
 	items, err := s.List(t.Context(), mail.Inbox)
 	if err != nil {
@@ -237,8 +241,8 @@ func TestFetchAheadAtDovecot(t *testing.T) {
 	}
 }
 
-// clientAt is another client of the account "changes".
-func clientAt(t *testing.T, server *dovecot.Server) *imapclient.Client {
+// clientAt is another client of the account.
+func clientAt(t *testing.T, server *dovecot.Server, user string) *imapclient.Client {
 	t.Helper()
 	pem, err := os.ReadFile(server.CAFile)
 	if err != nil {
@@ -251,7 +255,7 @@ func clientAt(t *testing.T, server *dovecot.Server) *imapclient.Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	if err := c.Login("changes", dovecot.Password).Wait(); err != nil {
+	if err := c.Login(user, dovecot.Password).Wait(); err != nil {
 		t.Fatal(err)
 	}
 	return c
