@@ -18,6 +18,13 @@ func (r *run) mayLackFolders() (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	destinations, err := r.Archive.Destinations()
+	if err != nil {
+		return false, err
+	}
+	for _, d := range destinations {
+		r.ranBefore = r.ranBefore || d.Account == r.Account && !d.Ran.IsZero()
+	}
 	r.brought = map[string]bool{}
 	lacking := false
 	for _, mb := range mailboxes {
@@ -32,11 +39,11 @@ func (r *run) mayLackFolders() (bool, error) {
 func (r *run) isShown(mb archive.Mailbox) bool { return !mb.NoSelect && (!mb.Gone || r.IncludeGone) }
 
 // makeFolder sees to it that a mailbox that the source shows is at the destination, be it empty, and is subscribed to
-// if it is at the source. It does so when mail of it was never brought: what a person has done about it there since is
-// left as it is.
+// if it is at the source. What a person has done about it there since is left as it is: of a mailbox of which mail was
+// brought nothing is made, and no run but the first subscribes to what is there.
 func (r *run) makeFolder(ctx context.Context, mb archive.Mailbox, step Step) error {
 	there := r.layout.there[step.To.Name]
-	if !r.isShown(mb) || r.brought[mb.Name] || there && !step.From.Subscribed {
+	if !r.isShown(mb) || r.brought[mb.Name] || there && (r.ranBefore || !step.From.Subscribed) {
 		return nil
 	}
 	if err := r.Destination.Create(ctx, step.To); err != nil {

@@ -65,6 +65,7 @@ func TestFolderTree(t *testing.T) {
 				t.Errorf("there are %s, want %s", got, tc.want)
 			}
 			acct.Subscribe("Full", false)
+			acct.Subscribe("Was there", false)
 			acct.DeleteMailbox("Quiet")
 			made := srv.Count("CREATE")
 			changed := fmt.Sprint(subscriptions(t, srv))

@@ -56,6 +56,7 @@ type run struct {
 	retry     retry.Policy
 	layout    layout
 	brought   map[string]bool   // mailboxes of the archive of which mail was brought before
+	ranBefore bool              // a run came to its end before
 	room      mail.Room         // what the destination took when the run began
 	short     bool              // it was said that this is too little
 	boxes     map[string]*box   // by name at the destination
