@@ -2,6 +2,7 @@ package dovecot
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"os/user"
 	"strconv"
@@ -71,7 +72,7 @@ func (s *Server) config(version string, o Options) []byte {
 	var b bytes.Buffer
 	err := template.Must(template.New("dovecot.conf").Parse(text)).Execute(&b, map[string]any{
 		"Dir": s.dir, "Host": Host, "Password": Password, "Greeting": s.greeting(), "Owner": s.owner, "Quota": o.Quota,
-		"Prefix": o.Prefix, "Separator": separator,
+		"Prefix": o.Prefix, "Separator": separator, "Store": cmp.Or(o.Store, "maildir"),
 		"POP3": s.POP3, "POP3S": s.POP3S, "IMAP": s.IMAP, "IMAPS": s.IMAPS,
 		"Reuse": reuse,
 	})
@@ -162,7 +163,7 @@ service stats {
 
 const config23 = `
 protocols = imap pop3
-mail_location = maildir:{{.Dir}}/mail/%u
+mail_location = {{.Store}}:{{.Dir}}/mail/%u
 disable_plaintext_auth = no
 auth_username_format = %u
 ssl_cert = <{{.Dir}}/cert.pem
@@ -193,7 +194,7 @@ const config24 = `
 dovecot_config_version = 2.4.0
 dovecot_storage_version = 2.4.0
 protocols = imap pop3
-mail_driver = maildir
+mail_driver = {{.Store}}
 mail_path = {{.Dir}}/mail/%{user}
 mail_home = {{.Dir}}/mail/%{user}
 mail_uid = {{.Owner.User}}

@@ -33,6 +33,9 @@ type Options struct {
 	// Prefix is what the names of all mailboxes but INBOX begin with, and its last character separates levels, as
 	// "INBOX." has it at many providers. "" is no prefix, and "/".
 	Prefix string
+	// Store is how mail lies on disk: "sdbox" or "mdbox", or "", which is Maildir. Deliver, Messages and Adopt know
+	// Maildir only.
+	Store string
 }
 
 // A Server is a running Dovecot. It may be used by several tests at once, each with users of its own.
