@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/dial"
@@ -16,64 +15,29 @@ import (
 	"github.com/mailhaul/mailhaul/internal/postoffice/trial"
 )
 
-var ways = map[postoffice.Way]string{postoffice.ToClient: "to the client", postoffice.FromClient: "from the client"}
-var ends = map[postoffice.End]string{postoffice.FIN: "FIN", postoffice.RST: "RST"}
-
-const every = 7 // octets between two cuts
-
 // TestPullCutAnywhere cuts the line after every 7th octet, in both directions, by FIN and by RST, on real sockets.
 func TestPullCutAnywhere(t *testing.T) {
-	for way, to := range ways {
-		octets := session(t, way)
-		for end, how := range ends {
-			t.Run(to+" by "+how, func(t *testing.T) {
-				t.Parallel()
-				var total trial.Verdict
-				schedules := 0
-				for at := int64(every); at < octets+every; at += every {
-					total.Add(pullCut(t, postoffice.Cut{Way: way, At: at, How: end}, overTCP))
-					schedules++
-				}
-				t.Logf("%d octets, schedules run: %d: %v", octets, schedules, total)
-			})
-		}
-	}
+	trial.CutAnywhere(t, session(t), func(t *testing.T, cut postoffice.Cut) trial.Verdict { return pullCut(t, cut, overTCP) })
 }
 
 // TestPullSilentAnywhere has the line fall silent after every 70th octet; the clock is the bubble's.
 func TestPullSilentAnywhere(t *testing.T) {
-	for way, to := range ways {
-		octets := session(t, way)
-		t.Run(to, func(t *testing.T) {
-			t.Parallel()
-			var total trial.Verdict
-			schedules := 0
-			for at := int64(10 * every); at < octets+10*every; at += 10 * every {
-				synctest.Test(t, func(t *testing.T) {
-					began := time.Now()
-					total.Add(pullCut(t, postoffice.Cut{Way: way, At: at, How: postoffice.Silence}, inBubble))
-					if waited := time.Since(began); waited > 5*time.Minute {
-						t.Errorf("silence after %d octets: hung for %v", at, waited)
-					}
-				})
-				schedules++
-			}
-			t.Logf("%d octets, schedules run: %d: %v", octets, schedules, total)
-		})
-	}
+	trial.SilentAnywhere(t, session(t), func(t *testing.T, cut postoffice.Cut) trial.Verdict { return pullCut(t, cut, inBubble) })
 }
 
 // session returns how many octets the first connection of an uncut pull has in that direction.
-func session(t *testing.T, way postoffice.Way) int64 {
+func session(t *testing.T) func(postoffice.Way) int64 {
 	_, srv := office(t, postoffice.Trouble{})
 	if _, err := pull(t.Context(), filepath.Join(inMemory(t), "uncut"), nil, source(srv), noWait); err != nil {
 		t.Fatal(err)
 	}
 	traffic := srv.Traffic()[0]
-	if way == postoffice.ToClient {
-		return traffic.ToClient
+	return func(way postoffice.Way) int64 {
+		if way == postoffice.ToClient {
+			return traffic.ToClient
+		}
+		return traffic.FromClient
 	}
-	return traffic.FromClient
 }
 
 // pullCut pulls over a line whose first connection is cut, again and again until it is done.
@@ -91,7 +55,7 @@ func pullCut(t *testing.T, cut postoffice.Cut, connect connector) trial.Verdict 
 	}
 	v := trial.Judge(trial.Mail(), held(t, root))
 	if err != nil || v != (trial.Verdict{}) {
-		t.Errorf("cut after %d octets %s: %v, %v", cut.At, ways[cut.Way], v, err)
+		t.Errorf("cut after %d octets %s: %v, %v", cut.At, trial.Ways[cut.Way], v, err)
 	}
 	return v
 }

@@ -18,14 +18,14 @@ import (
 // client says after every 7th octet, what the server says after every 98th. By FIN it is a server that vouches for
 // messages, by RST one of which headers are asked.
 func TestKeepCutAnywhere(t *testing.T) {
-	for way, to := range ways {
-		for end, how := range ends {
+	for way, to := range trial.Ways {
+		for end, how := range trial.Ends {
 			t.Run(to+" by "+how, func(t *testing.T) {
 				t.Parallel()
 				s := newSaga(t, map[postoffice.End]postoffice.Trouble{postoffice.FIN: modern, postoffice.RST: plain}[end])
-				octets, stride := s.lastTraffic(way), int64(every)
+				octets, stride := s.lastTraffic(way), int64(trial.Every)
 				if way == postoffice.ToClient {
-					stride *= 2 * every
+					stride *= 2 * trial.Every
 				}
 				s.dial = overPort(t, s.srv)
 				var total trial.Verdict
@@ -43,7 +43,7 @@ func TestKeepCutAnywhere(t *testing.T) {
 
 // TestKeepSilentAnywhere has the line fall silent; the clock is the bubble's.
 func TestKeepSilentAnywhere(t *testing.T) {
-	for way, to := range ways {
+	for way, to := range trial.Ways {
 		t.Run(to, func(t *testing.T) {
 			t.Parallel()
 			schedules, octets := 0, int64(100)
@@ -76,7 +76,7 @@ func (s *saga) cut(c postoffice.Cut) {
 	rep, err := s.run()
 	s.srv.SetTrouble(s.trouble)
 	if err != nil || rep.Failed > 0 {
-		s.t.Errorf("cut after %d octets %s: %+v, %v", c.At, ways[c.Way], rep, err)
+		s.t.Errorf("cut after %d octets %s: %+v, %v", c.At, trial.Ways[c.Way], rep, err)
 	}
 }
 

@@ -38,7 +38,7 @@ var layers = map[string][]string{
 	// For tests only, and only tests may import them.
 	"internal":                    {},
 	"internal/postoffice/dovecot": {"internal/mail"},
-	"internal/postoffice/trial":   {"internal/mail"},
+	"internal/postoffice/trial":   {"internal/mail", "internal/postoffice"},
 	"backup/sourcetest":           {"backup", "internal/mail", "internal/postoffice/trial", "testdata"},
 	"migrate/desttest":            {"migrate", "internal/mail", "internal/postoffice/trial", "testdata"},
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/dial"
@@ -16,63 +15,28 @@ import (
 	"github.com/mailhaul/mailhaul/internal/postoffice/trial"
 )
 
-var ways = map[postoffice.Way]string{postoffice.ToClient: "to the client", postoffice.FromClient: "from the client"}
-var ends = map[postoffice.End]string{postoffice.FIN: "FIN", postoffice.RST: "RST"}
-
-const every = 7 // octets between two cuts
-
 // TestPushCutAnywhere cuts the line after every 7th octet, in both directions, by FIN and by RST, on real sockets.
 func TestPushCutAnywhere(t *testing.T) {
-	for way, to := range ways {
-		octets := session(t, way)
-		for end, how := range ends {
-			t.Run(to+" by "+how, func(t *testing.T) {
-				t.Parallel()
-				var total trial.Verdict
-				schedules := 0
-				for at := int64(every); at < octets+every; at += every {
-					total.Add(pushCut(t, postoffice.Cut{Way: way, At: at, How: end}, overTCP))
-					schedules++
-				}
-				t.Logf("%d octets, schedules run: %d: %v", octets, schedules, total)
-			})
-		}
-	}
+	trial.CutAnywhere(t, session(t), func(t *testing.T, cut postoffice.Cut) trial.Verdict { return pushCut(t, cut, overTCP) })
 }
 
 // TestPushSilentAnywhere has the line fall silent after every 70th octet; the clock is the bubble's.
 func TestPushSilentAnywhere(t *testing.T) {
-	for way, to := range ways {
-		octets := session(t, way)
-		t.Run(to, func(t *testing.T) {
-			t.Parallel()
-			var total trial.Verdict
-			schedules := 0
-			for at := int64(10 * every); at < octets+10*every; at += 10 * every {
-				synctest.Test(t, func(t *testing.T) {
-					began := time.Now()
-					total.Add(pushCut(t, postoffice.Cut{Way: way, At: at, How: postoffice.Silence}, inBubble))
-					if waited := time.Since(began); waited > 10*time.Minute {
-						t.Errorf("silence after %d octets: hung for %v", at, waited)
-					}
-				})
-				schedules++
-			}
-			t.Logf("%d octets, schedules run: %d: %v", octets, schedules, total)
-		})
-	}
+	trial.SilentAnywhere(t, session(t), func(t *testing.T, cut postoffice.Cut) trial.Verdict { return pushCut(t, cut, inBubble) })
 }
 
 // session returns how many octets an uncut push has in that direction.
-func session(t *testing.T, way postoffice.Way) int64 {
+func session(t *testing.T) func(postoffice.Way) int64 {
 	acct, srv := office(t, postoffice.Trouble{})
 	rep, err := push{dir: filled(t, trial.Mail()...), dst: client(srv), pause: noWait}.run(t.Context())
 	checkOnce(t, "uncut", acct, rep, err)
 	traffic := srv.Traffic()[0]
-	if way == postoffice.ToClient {
-		return traffic.ToClient
+	return func(way postoffice.Way) int64 {
+		if way == postoffice.ToClient {
+			return traffic.ToClient
+		}
+		return traffic.FromClient
 	}
-	return traffic.FromClient
 }
 
 // pushCut pushes over a line whose first connection is cut, again and again until it is done.
@@ -90,7 +54,7 @@ func pushCut(t *testing.T, cut postoffice.Cut, connect connector) trial.Verdict 
 		}
 		rep, err = p.run(t.Context())
 	}
-	return checkOnce(t, fmt.Sprintf("cut after %d octets %s", cut.At, ways[cut.Way]), acct, rep, err)
+	return checkOnce(t, fmt.Sprintf("cut after %d octets %s", cut.At, trial.Ways[cut.Way]), acct, rep, err)
 }
 
 // A connector says how to reach the server, and how to wait.
