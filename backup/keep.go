@@ -102,6 +102,7 @@ func (k *keeper) mailbox(ctx context.Context, mb mail.Mailbox) error {
 	}()
 	if mb.Name != k.turn && unchanged(since, k.now[mb.Name]) {
 		k.older = int(since.Messages)
+		k.tellLooked(mb)
 		return nil
 	}
 	err = k.persist(ctx, func() error { return k.catchUp(ctx, mb) })
@@ -166,6 +167,10 @@ func (k *keeper) catchUp(ctx context.Context, mb mail.Mailbox) error {
 	if err != nil {
 		return err
 	}
+	look := archive.Look{Since: since, Changes: ch}
+	if err := k.looked(mb, look); err != nil {
+		return err
+	}
 	k.Watch.Tell(progress.Listed{Half: progress.Source, Mailbox: mb.Name, Messages: len(todo), Octets: octets(todo)})
 	if err := k.fetch(ctx, mb, todo); err != nil {
 		return err
@@ -176,10 +181,22 @@ func (k *keeper) catchUp(ctx context.Context, mb mail.Mailbox) error {
 	if ch.Partial != "" {
 		k.report.Partial = append(k.report.Partial, Partial{mb.Name, ch.Partial})
 	}
-	_, _, err = k.Archive.Looked(mb.Name, archive.Look{
-		Since: since, Changes: ch, Complete: k.tally.complete(), // what is not archived is listed again the next time
-	})
-	return err
+	look.Complete = k.tally.complete() // what is not archived is listed again the next time
+	return k.looked(mb, look)
+}
+
+func (k *keeper) looked(mb mail.Mailbox, look archive.Look) error {
+	if _, _, err := k.Archive.Looked(mb.Name, look); err != nil {
+		return err
+	}
+	k.tellLooked(mb)
+	return nil
+}
+
+func (k *keeper) tellLooked(mb mail.Mailbox) {
+	if k.Looked != nil {
+		k.Looked(mb.Name)
+	}
 }
 
 // changes returns what has changed in a mailbox whose UIDs can be trusted, and since when.

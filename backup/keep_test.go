@@ -13,6 +13,8 @@ import (
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/postoffice"
+	"github.com/mailhaul/mailhaul/internal/progress"
+	"github.com/mailhaul/mailhaul/internal/retry"
 )
 
 // TestKeep guards that a run brings what is new, and no body that is there.
@@ -476,6 +478,29 @@ func TestPhantom(t *testing.T) {
 	if err != nil || rep.Fetched != 19 || rep.Failed != 1 || rep.Vanished != 0 || !strings.Contains(rep.Failures[0].Reason, "lists the message") {
 		t.Errorf("%+v, %v", rep, err)
 	}
+}
+
+// TestAskedToStop guards that a run that is asked to stop ends with what it has, and the next one goes on.
+func TestAskedToStop(t *testing.T) {
+	s := newScene(t, modern)
+	for n := range 10 {
+		s.deliver(fmt.Sprintf("Folder %d", n), 100*n, 100*n+10)
+	}
+	s.stop = make(chan struct{})
+	archived := 0
+	s.watch = func(e progress.Event) {
+		if e, ok := e.(progress.Archived); ok {
+			if archived += e.Messages; archived == 40 {
+				close(s.stop)
+			}
+		}
+	}
+	rep, err := s.run()
+	if !errors.Is(err, retry.ErrStopped) || rep.Fetched != 40 {
+		t.Errorf("%+v, %v", rep, err)
+	}
+	s.stop = nil
+	s.want("afterwards", fates{known: 40, fetched: 60, bodies: 60})
 }
 
 // TestWanted guards that folders that are not wanted are not opened, and what is archived of them is not gone.

@@ -25,6 +25,9 @@ type Job struct {
 	Stop <-chan struct{}
 	// Committed, if set, is called after each commit, from another goroutine than Run's. It must not block.
 	Committed func()
+	// Looked, if set, is called when the archive knows of a mailbox what the source does not show any more: what else
+	// it holds of it is there. It must not block. What has moved to another mailbox may be in both until then.
+	Looked func(mailbox string)
 }
 
 // Run works until everything the source shows is archived or cannot be had, and returns what became of each

@@ -25,6 +25,9 @@ type Job struct {
 	Stop <-chan struct{}
 	// More, if set, says that more has been archived meanwhile; Run goes on until it is closed.
 	More <-chan struct{}
+	// Held, if set, says that nothing is to be brought of a mailbox of the archive yet. It is asked again when there is
+	// More.
+	Held func(mailbox string) bool
 }
 
 func (j Job) wanted() archive.Wanted { return archive.Wanted{Gone: j.IncludeGone} }
@@ -130,7 +133,7 @@ func (r *run) round(ctx context.Context) error {
 	}
 	for _, mb := range mailboxes {
 		step, brought := r.step(mb.Mailbox)
-		if !brought || r.blocked[mb.Name] {
+		if !brought || r.blocked[mb.Name] || r.Held != nil && r.Held(mb.Name) {
 			continue
 		}
 		err := r.persist(ctx, func() error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -21,6 +22,9 @@ var awkward = []string{
 	"#news", "$HOME", "question?", "colon:name", "pipe|less", "100%", "wild*card", "(parentheses)", "[Gmail]/All", "semi;colon", "new", "cur",
 	"tmp", "mailhaul", manyWords, "INBOX/below", "deep/er/than/any/one/would/like/it/to/be", strings.Repeat("long", 45), "-dash", "empty 1", "empty 2/empty 3",
 }
+
+// arrivedIn are the folders that get new mail.
+var arrivedIn = []string{mail.Inbox, "Sent", "a.b", "Entw&APw-rfe", "CASE"}
 
 // manyWords has more keywords than a Maildir has letters for: the archive keeps them all, and programs see 26.
 const manyWords = "many keywords"
@@ -49,6 +53,7 @@ func TestIMAP(t *testing.T) {
 	known, sampled := m.messages-arrivals, 1+m.renumbered/100
 	m.backup("the backup after the changes", sourceReport{Known: known, Fetched: arrivals}, arrivals+sampled)
 	m.backup("one more", sourceReport{Known: m.messages}, 0)
+	m.status()
 	m.restore("a restore of what is new", "new@haul.example", destinationReport{Known: known + expunged, Appended: arrivals})
 	m.restore("a restore into an empty account", "third@haul.example", destinationReport{Appended: m.messages, Gone: expunged})
 	m.compare("after the changes", "third@haul.example")
@@ -170,7 +175,7 @@ func (m *bigMove) change() {
 	line := openLine(m.t, m.server, m.user)
 	var letters []letterTo
 	for n := range arrivals {
-		letters = append(letters, letterTo{[]string{mail.Inbox, "Sent", "a.b", "Entw&APw-rfe", "CASE"}[n%5], made(100_000 + n), flagsOf(n), dateOf(n)})
+		letters = append(letters, letterTo{arrivedIn[n%len(arrivedIn)], made(100_000 + n), flagsOf(n), dateOf(n)})
 	}
 	line.append(letters)
 	for n := range newFlags {
@@ -228,6 +233,30 @@ func (m *bigMove) restore(what, user string, want destinationReport, flags ...st
 	got.Bytes, got.Archived = 0, 0
 	if got != want || said.verbs["APPEND"] != want.Appended {
 		m.t.Errorf("%s: %+v and %d APPENDs, want %+v", what, got, said.verbs["APPEND"], want)
+	}
+}
+
+// status checks what status says of each folder.
+func (m *bigMove) status() {
+	m.t.Helper()
+	p := newProcess(m.bin, "status", m.archive, "--json")
+	if status, err := p.finish(); err != nil || status != exitDone {
+		m.t.Fatal(status, err)
+	}
+	messages, gone := 0, map[string]int{}
+	for line := range strings.Lines(p.out.String()) {
+		var f folderStatus
+		if err := json.Unmarshal([]byte(line), &f); err != nil {
+			m.t.Fatal(err)
+		}
+		messages += f.Messages
+		gone[f.Name] = f.Gone
+		if f.LastRun == "" || f.Refused+f.Damaged > 0 || (f.Pending > 0) != slices.Contains(arrivedIn, f.Name) {
+			m.t.Errorf("status says %+v", f)
+		}
+	}
+	if messages != m.messages+expunged || gone["Drafts"] != expunged {
+		m.t.Errorf("status counts %d messages, want %d; of Drafts %d are gone", messages, m.messages+expunged, gone["Drafts"])
 	}
 }
 

@@ -135,7 +135,7 @@ func (b *board) open() bool {
 		wanted += n
 	}
 	for p, n := range b.want {
-		if b.hit[p][0]+b.hit[p][1] < n && !b.failed && b.aimed < 2*wanted {
+		if b.hit[p][0]+b.hit[p][1] < n && !b.failed && b.aimed < 4*wanted {
 			return true
 		}
 	}

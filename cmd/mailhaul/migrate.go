@@ -111,15 +111,13 @@ type pipeline struct {
 
 func (p pipeline) run(ctx context.Context, rep *report) error {
 	more := make(chan struct{}, 1)
+	held, err := p.connect(more)
+	if err != nil {
+		return err
+	}
 	stop := p.stopOfPull()
 	push, pull := p.push, p.pull
-	push.Stop, push.More = p.interrupt.stop, more
-	pull.Stop, pull.Committed = stop.c, func() {
-		select {
-		case more <- struct{}{}:
-		default: // it has been told and not looked yet
-		}
-	}
+	push.Stop, pull.Stop = p.interrupt.stop, stop.c
 	var brought migrate.Report
 	var pushErr error
 	pushed := make(chan struct{})
@@ -131,6 +129,7 @@ func (p pipeline) run(ctx context.Context, rep *report) error {
 		}
 	}()
 	got, pullErr := pull.Run(ctx)
+	held.releaseAll()
 	close(more)
 	<-pushed
 	stop.now()
@@ -138,9 +137,67 @@ func (p pipeline) run(ctx context.Context, rep *report) error {
 	if errors.Is(pullErr, retry.ErrStopped) && !p.interrupt.asked() {
 		pullErr = nil
 	}
-	err := push.Recount(&brought)
+	err = push.Recount(&brought)
 	rep.addDestination(brought)
 	return cmp.Or(bothErrors(pullErr, pushErr), err)
+}
+
+// connect has the pull tell the push what has been archived, and of which mailboxes.
+func (p *pipeline) connect(more chan struct{}) (*heldBack, error) {
+	tell := func() {
+		select {
+		case more <- struct{}{}:
+		default: // it has been told and not looked yet
+		}
+	}
+	held, err := holdBack(p.pull)
+	p.push.More, p.push.Held = more, held.has
+	p.pull.Committed, p.pull.Looked = tell, func(mailbox string) {
+		if held.release(mailbox) {
+			tell()
+		}
+	}
+	return held, err
+}
+
+// A heldBack is the mailboxes of which nothing is brought yet: what an earlier run has archived of them may have been moved
+// or deleted since, which a source that remembers tells when it is looked at.
+type heldBack struct {
+	mu        sync.Mutex
+	mailboxes map[string]bool
+}
+
+func holdBack(pull backup.Job) (*heldBack, error) {
+	h := &heldBack{mailboxes: map[string]bool{}}
+	if _, ok := pull.Source.(backup.Stateful); !ok {
+		return h, nil
+	}
+	archived, err := pull.Archive.Mailboxes()
+	for _, mb := range archived {
+		h.mailboxes[mb.Name] = mb.Messages > 0
+	}
+	return h, err
+}
+
+func (h *heldBack) has(mailbox string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.mailboxes[mailbox]
+}
+
+// release reports whether the mailbox was held back.
+func (h *heldBack) release(mailbox string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	was := h.mailboxes[mailbox]
+	delete(h.mailboxes, mailbox)
+	return was
+}
+
+func (h *heldBack) releaseAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.mailboxes)
 }
 
 // bothErrors joins why the halves ended. A disk that is full stops both; one word of it is enough.
