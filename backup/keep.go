@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -20,7 +19,6 @@ type keeper struct {
 	now    map[string]mail.Status // how they stand, as far as the source told it when the run began
 	states map[string]mail.Status // how the archived ones stood when the last run had been through
 	turn   string                 // the mailbox that is looked into although nothing has changed in it
-	short  bool                   // a mailbox has vanished while the run was on its way
 	// Of the mailbox at hand:
 	trusted bool // its UIDs were found to be what they were
 	older   int  // messages that were archived by an earlier run
@@ -50,7 +48,7 @@ func (r *run) keep(ctx context.Context, src Stateful, all []mail.Mailbox) error 
 	if k.turn, err = k.nextInTurn(boxes); err != nil {
 		return err
 	}
-	if err := r.each(inOrder(boxes), func(mb mail.Mailbox) error { return k.mailbox(ctx, mb) }); err != nil || k.short {
+	if err := r.each(inOrder(boxes), func(mb mail.Mailbox) error { return k.mailbox(ctx, mb) }); err != nil {
 		return err
 	}
 	return k.shown(all)
@@ -107,7 +105,6 @@ func (k *keeper) mailbox(ctx context.Context, mb mail.Mailbox) error {
 	}
 	err = k.persist(ctx, func() error { return k.catchUp(ctx, mb) })
 	if isVanished(err) {
-		k.short = true
 		k.note(fmt.Sprintf("%s is not there any more", mail.Printable(mb.Name)))
 		return nil
 	}
@@ -219,62 +216,6 @@ func (k *keeper) changes(ctx context.Context, mb mail.Mailbox) (since mail.Statu
 	k.trusted = true
 	ch, err = k.src.Changes(ctx, mb.Name, mail.Status{})
 	return mail.Status{}, ch, err
-}
-
-// countOlder returns how many messages a look has shown that are not among the new ones.
-func (k *keeper) countOlder(mb mail.Mailbox, since mail.Status, ch mail.Changes) (int, error) {
-	switch {
-	case since.Validity != ch.Status.Validity:
-		return 0, nil
-	case ch.Left != nil:
-		return len(ch.Left), nil
-	case ch.Partial != "":
-		known, err := k.Archive.Known(mb.Name, since.Validity)
-		for _, it := range ch.New {
-			delete(known, uidOf(it))
-		}
-		return len(known), err
-	}
-	return max(int(ch.Status.Messages)-len(ch.New), 0), nil
-}
-
-// uidOf returns the UID of a message of an IMAP source.
-func uidOf(it mail.Item) uint32 {
-	n, err := strconv.ParseUint(it.Ref.UID, 10, 32)
-	if err != nil {
-		return 0 // which none has
-	}
-	return uint32(n)
-}
-
-// lookForVanished looks whether messages that were listed, and gone when they were asked for, are gone. A server that
-// goes on listing what it does not hand over has not been emptied, it is broken.
-func (k *keeper) lookForVanished(ctx context.Context, mb mail.Mailbox) error {
-	var uids []uint32
-	for ref, f := range k.tally {
-		if f == vanished {
-			uids = append(uids, uidOf(mail.Item{Ref: ref}))
-		}
-	}
-	if len(uids) == 0 {
-		return nil
-	}
-	items, err := k.src.Items(ctx, mb.Name, uids)
-	for _, it := range items {
-		k.refute(it.Ref)
-	}
-	return err
-}
-
-// refute says of a message that was called vanished that it is still there.
-func (k *keeper) refute(ref mail.Ref) {
-	k.tally[ref] = failed
-	for i, f := range k.report.Failures {
-		if f.Ref == ref && f.State == string(vanished) {
-			k.report.Failures[i].State = string(failed)
-			k.report.Failures[i].Reason = "the server lists the message, and says that it is not there when it is asked for"
-		}
-	}
 }
 
 // tellNotes tells what the source has to say of its server.

@@ -3,7 +3,6 @@ package backup_test
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,12 +83,13 @@ func TestFlagsFollow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t, server)
 			uids := s.deliver("Work", 0, 30)
+			s.deliver("A", 40, 41) // which has its turn
 			s.acct.SetFlags("Work", uids[3], `\Seen`, "$Label1")
-			s.want("at first", fates{fetched: 30, bodies: 30})
+			s.want("at first", fates{fetched: 31, bodies: 31})
 			for n, uid := range uids[:10] {
 				s.acct.SetFlags("Work", uid, `\Flagged`, fmt.Sprintf("word%d", n))
 			}
-			s.want("with flags changed", fates{known: 30})
+			s.want("with flags changed", fates{known: 31})
 			want := map[string]mail.Flags{}
 			for _, m := range s.acct.Messages("Work") {
 				want[fmt.Sprint(m.UID)] = mail.MakeFlags(m.Flags...)
@@ -147,339 +147,6 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// TestRenamedFolder guards that a folder under another name is the same folder.
-func TestRenamedFolder(t *testing.T) {
-	for name, server := range servers {
-		t.Run(name, func(t *testing.T) {
-			s := newScene(t, server)
-			uids := s.deliver("Work", 0, 20)
-			s.fill(mail.Inbox)
-			s.want("at first", fates{fetched: 32, bodies: 32})
-			s.acct.Rename("Work", "Projects")
-			s.acct.Expunge("Projects", uids[4])
-			s.acct.SetFlags("Projects", uids[7], `\Seen`)
-			s.deliver("Projects", 50, 53)
-			s.want("with a folder renamed", fates{known: 31, fetched: 3, bodies: 3})
-			if !contains(s.notes, "Work is called Projects now") {
-				t.Errorf("it says %q", s.notes)
-			}
-			s.wantLive("with a folder renamed", "Projects", 22, 1)
-			s.wantLive("with a folder renamed", "Work", 0, 0)
-			s.want("again", fates{known: 34})
-
-			// Two change their names, and a new one takes an old name.
-			s.deliver("Other", 60, 70)
-			s.want("with one more", fates{known: 34, fetched: 10, bodies: 10})
-			s.acct.Rename("Other", "between")
-			s.acct.Rename("Projects", "Other")
-			s.acct.Rename("between", "Projects")
-			s.deliver("Work", 80, 82)
-			s.want("with names exchanged", fates{known: 44, fetched: 2, bodies: 2})
-			s.judge("with names exchanged", "Projects", "Work", mail.Inbox)
-			s.wantLive("with names exchanged", "Other", 22, 1)
-			s.want("again", fates{known: 46})
-		})
-	}
-}
-
-// TestRenumberedFolder guards that a new UIDVALIDITY costs the sample, and loses and doubles nothing.
-func TestRenumberedFolder(t *testing.T) {
-	for name, server := range servers {
-		t.Run(name, func(t *testing.T) {
-			s := newScene(t, server)
-			uids := s.deliver("Work", 0, 250)
-			s.fill(mail.Inbox)
-			s.want("at first", fates{fetched: 262, bodies: 262})
-			s.acct.Expunge("Work", uids[17])
-			s.acct.Renumber("Work", 4711)
-			s.acct.Renumber(mail.Inbox, 4712)
-			sampled := 3 + 1 // one of a hundred
-			if slices.Contains(server.With, "OBJECTID") {
-				sampled = 0
-			}
-			s.want("numbered anew", fates{known: 261, bodies: sampled})
-			s.judge("numbered anew", mail.Inbox)
-			s.wantLive("numbered anew", "Work", 249, 1)
-			s.wantLive("numbered anew", mail.Inbox, 12, 0)
-			s.want("again", fates{known: 261})
-		})
-	}
-}
-
-// TestCopies guards that what is in another folder already is not fetched again, and two contents are never taken for
-// one.
-func TestCopies(t *testing.T) {
-	for name, server := range servers {
-		t.Run(name, func(t *testing.T) {
-			s := newScene(t, server)
-			s.fill(mail.Inbox)
-			s.deliver("Work", 0, 20)
-			s.want("at first", fates{fetched: 32, bodies: 32})
-			s.fill("Copy")
-			s.deliver("Copy", 0, 20)
-			sampled := 1
-			if slices.Contains(server.With, "OBJECTID") {
-				sampled = 0
-			}
-			s.want("with copies", fates{known: 32, linked: 32, bodies: sampled})
-			s.judge("with copies", mail.Inbox, "Work", "Copy")
-			s.want("again", fates{known: 64})
-		})
-	}
-	for name, server := range servers {
-		t.Run(name+", two contents", func(t *testing.T) {
-			s := newScene(t, server)
-			one, two := letter(1), letter(1)
-			two.Octets = slices.Clone(one.Octets)
-			two.Octets[len(two.Octets)-3] = 'y'
-			s.acct.Deliver("Work", one)
-			s.acct.Deliver("Work", two)
-			s.want("at first", fates{fetched: 2, bodies: 2})
-			s.acct.Deliver("Copy", one)
-			s.acct.Deliver("Copy", two)
-			s.acct.Deliver("Copy", one)
-			if slices.Contains(server.With, "OBJECTID") {
-				s.want("with copies", fates{known: 2, linked: 3})
-			} else {
-				s.want("with copies", fates{known: 2, fetched: 3, bodies: 3})
-			}
-			s.judge("with copies", "Work", "Copy")
-		})
-	}
-}
-
-// TestLooksLikeACopy guards that a message with the size, time and header of an archived one, and another body, is
-// found out by the sample.
-func TestLooksLikeACopy(t *testing.T) {
-	s := newScene(t, plain)
-	s.acct.Deliver("Work", letter(1))
-	s.want("at first", fates{fetched: 1, bodies: 1})
-	other := letter(1)
-	other.Octets[len(other.Octets)-3] = 'y'
-	s.acct.Deliver("Copy", other)
-	s.want("with a false copy", fates{known: 1, fetched: 1, bodies: 2})
-	s.judge("with a false copy", "Work", "Copy")
-	if !contains(s.notes, "are others") {
-		t.Errorf("it says %q", s.notes)
-	}
-}
-
-// TestMoved guards that 5,000 messages in another folder cost no body where the server vouches for them, and few
-// elsewhere.
-func TestMoved(t *testing.T) {
-	const messages = 5000
-	for name, tc := range map[string]struct {
-		server postoffice.Trouble
-		bodies int
-	}{
-		"EMAILID":    {modern, 0},
-		"X-GM-MSGID": {postoffice.Trouble{With: []string{"X-GM-EXT-1"}}, 0},
-		"by headers": {counted, messages / 100},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newScene(t, tc.server)
-			uids := s.deliver("From", 0, messages)
-			s.want("at first", fates{fetched: messages, bodies: messages})
-			for i, uid := range uids {
-				s.acct.Deliver("To", letter(i))
-				s.acct.Expunge("From", uid)
-			}
-			s.want("moved", fates{linked: messages, bodies: tc.bodies})
-			s.wantLive("moved", "From", 0, messages)
-			s.wantLive("moved", "To", messages, 0)
-			s.judge("moved", "To")
-			t.Logf("%d messages moved: %d bodies, %d commands", messages, s.bodies(), len(s.said()))
-		})
-	}
-}
-
-// TestAllMailFirst guards that the mailbox with all mail is fetched, and labels are linked to it.
-func TestAllMailFirst(t *testing.T) {
-	s := newScene(t, postoffice.Trouble{With: []string{"CONDSTORE", "X-GM-EXT-1"}})
-	s.deliver(mail.Inbox, 0, 10)
-	s.deliver("Label", 5, 15)
-	s.acct.CreateMailbox("[Gmail]/All Mail", `\All`)
-	s.deliver("[Gmail]/All Mail", 0, 20)
-	s.want("at first", fates{fetched: 20, linked: 20, bodies: 20})
-	s.judge("at first", mail.Inbox, "Label", "[Gmail]/All Mail")
-	if opened := slices.IndexFunc(s.said(), func(c string) bool { return strings.HasPrefix(c, "EXAMINE") }); !strings.Contains(s.said()[opened], "All Mail") {
-		t.Errorf("it opens %q first", s.said()[opened])
-	}
-}
-
-// TestMessageThatBreaks guards that a message that breaks every session is named, and the others come.
-func TestMessageThatBreaks(t *testing.T) {
-	for name, server := range servers {
-		t.Run(name, func(t *testing.T) {
-			server.Faults = []postoffice.Fault{{Verb: "UID FETCH", Match: func(m postoffice.Message) bool { return hasText(m, "<letter-17@") }, End: postoffice.FIN}}
-			s := newScene(t, server)
-			s.deliver("Work", 0, 40)
-			s.deliver("Zoo", 50, 55)
-			rep, err := s.run()
-			if err != nil || rep.Fetched != 44 || rep.Failed != 1 || len(rep.Failures) != 1 || rep.Failures[0].Ref.UID != "18" {
-				t.Errorf("%+v, %v", rep, err)
-			}
-			server.Faults = nil
-			s.srv.SetTrouble(server)
-			s.want("when it does not break any more", fates{known: 44, fetched: 1, bodies: 1})
-			s.judge("in the end", "Work", "Zoo")
-		})
-	}
-}
-
-// TestHeaderThatBreaks guards that a message whose header breaks every session does not keep the others from being
-// recognised, and is fetched itself.
-func TestHeaderThatBreaks(t *testing.T) {
-	breaks := func(m postoffice.Message) bool { return hasText(m, "<letter-17@") }
-	for _, times := range []int{1, 2, 3, 0} {
-		server := plain
-		s := newScene(t, server)
-		s.deliver("Work", 0, 40)
-		s.want("at first", fates{fetched: 40, bodies: 40})
-		s.deliver("Copies", 0, 40)
-		server.Faults = []postoffice.Fault{{Verb: "UID FETCH", Match: breaks, Times: times, End: postoffice.FIN}}
-		s.srv.SetTrouble(server)
-		rep, err := s.run()
-		want := map[int][3]int{1: {40, 0, 0}, 2: {39, 1, 0}, 3: {39, 1, 0}, 0: {39, 0, 1}}[times]
-		if err != nil || rep.Linked != want[0] || rep.Fetched != want[1] || rep.Failed != want[2] {
-			t.Errorf("broken %d times: %+v, %v", times, rep, err)
-		}
-	}
-}
-
-// TestPartial guards that a mailbox that is shown in part is named, and nothing in it counts as gone.
-func TestPartial(t *testing.T) {
-	for name, server := range servers {
-		t.Run(name, func(t *testing.T) {
-			s := newScene(t, server)
-			s.deliver("Work", 0, 20)
-			s.want("at first", fates{fetched: 20, bodies: 20})
-			s.deliver("Work", 20, 25)
-			server.Hide = func(m postoffice.Message) bool { return hasText(m, "<letter-3@") || hasText(m, "<letter-22@") }
-			s.srv.SetTrouble(server)
-			rep, err := s.run()
-			if err != nil || rep.Fetched != 4 || len(rep.Partial) != 1 || rep.Partial[0].Mailbox != "Work" {
-				t.Errorf("%+v, %v", rep, err)
-			}
-			s.wantLive("shown in part", "Work", 24, 0)
-			server.Hide = nil
-			s.srv.SetTrouble(server)
-			s.want("shown whole", fates{known: 24, fetched: 1, bodies: 1})
-			s.judge("shown whole", "Work")
-		})
-	}
-}
-
-// TestVanishesMeanwhile guards that a mailbox that goes while the run is on its way, or a message, is no failure.
-func TestVanishesMeanwhile(t *testing.T) {
-	for name, server := range servers {
-		t.Run(name, func(t *testing.T) {
-			s := newScene(t, server)
-			s.deliver("A", 0, 5)
-			s.deliver("B", 10, 15)
-			s.deliver("C", 20, 25)
-			s.want("at first", fates{fetched: 15, bodies: 15})
-			for _, f := range []string{"A", "B", "C"} {
-				s.deliver(f, 30, 31)
-			}
-			renamed := false
-			server.OnCommand = func(_ int, command string) {
-				if strings.HasPrefix(command, "EXAMINE") && !renamed {
-					renamed = true
-					s.acct.Rename("B", "D")
-				}
-			}
-			s.srv.SetTrouble(server)
-			rep, err := s.run()
-			if err != nil || rep.Failed > 0 || !contains(s.notes, "B is not there any more") {
-				t.Errorf("%+v, %v, %q", rep, err, s.notes)
-			}
-			s.wantLive("meanwhile", "B", 5, 0)
-			server.OnCommand = nil
-			s.srv.SetTrouble(server)
-			rep, err = s.run()
-			if err != nil || rep.Known != 17 || rep.Fetched+rep.Linked != 1 {
-				t.Errorf("afterwards: %+v, %v", rep, err)
-			}
-			s.wantLive("afterwards", "D", 6, 0)
-			s.judge("afterwards", "A", "C", "D")
-		})
-	}
-}
-
-// TestUnsoundIsFetchedAgain guards that what has gone missing or was damaged in the archive is fetched from the source.
-func TestUnsoundIsFetchedAgain(t *testing.T) {
-	for name, server := range servers {
-		t.Run(name, func(t *testing.T) {
-			s := newScene(t, server)
-			s.deliver("Work", 0, 20)
-			s.deliver("Quiet", 30, 40)
-			s.want("at first", fates{fetched: 30, bodies: 30})
-			files := slices.Sorted(maps.Keys(whole(t, filepath.Join(s.dir, ".Work"))))
-			if err := errors.Join(os.Remove(files[2]), os.Truncate(files[5], 7)); err != nil {
-				t.Fatal(err)
-			}
-			s.want("with one missing and one damaged", fates{known: 28, fetched: 2, bodies: 2})
-			s.want("again", fates{known: 30})
-			if v, _ := s.live("Work"); v != 20 {
-				t.Errorf("%d entries", v)
-			}
-			if err := os.RemoveAll(filepath.Join(s.dir, "mailhaul", "ledger.db")); err != nil {
-				t.Fatal(err)
-			}
-			s.want("without a ledger", fates{known: 30})
-			s.want("again", fates{known: 30})
-		})
-	}
-}
-
-// TestUIDsReused guards that a server that gives UIDs to other messages under the same UIDVALIDITY is found out, and
-// nothing is lost by it.
-func TestUIDsReused(t *testing.T) {
-	for name, server := range servers {
-		for _, quiet := range []bool{true, false} {
-			t.Run(fmt.Sprint(name, quiet), func(t *testing.T) {
-				s := newScene(t, server)
-				uids := s.deliver("Work", 0, 30)
-				validity := s.acct.Validity("Work")
-				s.want("at first", fates{fetched: 30, bodies: 30})
-				s.acct.Expunge("Work", uids[0])
-				s.acct.Renumber("Work", validity) // each has the UID of the one before
-				s.deliver("Work", 30, 31)
-				if !quiet {
-					s.deliver("Work", 31, 33)
-				}
-				rep, err := s.run()
-				if err != nil || rep.Failed > 0 {
-					t.Errorf("%+v, %v", rep, err)
-				}
-				if !contains(s.notes, "has given UIDs that are archived to other messages") {
-					t.Errorf("it says %q", s.notes)
-				}
-				live := 30
-				if !quiet {
-					live = 32
-				}
-				s.wantLive("with UIDs reused", "Work", live, 1)
-				if rep.Fetched != live-29 || s.bodies() > live-29+1 {
-					t.Errorf("%+v, %d bodies", rep, s.bodies())
-				}
-				s.want("again", fates{known: live})
-			})
-		}
-	}
-}
-
-// TestPhantom guards that a message the server lists for ever and never hands over is a failure, and not gone.
-func TestPhantom(t *testing.T) {
-	s := newScene(t, postoffice.Trouble{Faults: []postoffice.Fault{{Verb: "UID FETCH", Match: func(m postoffice.Message) bool { return hasText(m, "<letter-7@") }, Say: "OK done"}}})
-	s.deliver("Work", 0, 20)
-	rep, err := s.run()
-	if err != nil || rep.Fetched != 19 || rep.Failed != 1 || rep.Vanished != 0 || !strings.Contains(rep.Failures[0].Reason, "lists the message") {
-		t.Errorf("%+v, %v", rep, err)
-	}
-}
-
 // TestAskedToStop guards that a run that is asked to stop ends with what it has, and the next one goes on.
 func TestAskedToStop(t *testing.T) {
 	s := newScene(t, modern)
@@ -501,6 +168,22 @@ func TestAskedToStop(t *testing.T) {
 	}
 	s.stop = nil
 	s.want("afterwards", fates{known: 40, fetched: 60, bodies: 60})
+}
+
+// TestEmptied guards that the mail of a folder that is a name in the tree only by now is gone, and comes back with it.
+func TestEmptied(t *testing.T) {
+	s := newScene(t, modern)
+	s.deliver("Work", 0, 5)
+	s.deliver("Work/2019", 10, 15)
+	s.want("at first", fates{fetched: 10, bodies: 10})
+	noSelect := modern
+	noSelect.Rewrite = postoffice.Replace("LIST", `^\* LIST \(([^)]*)\) "/" "?Work"?$`, `* LIST ($1 \Noselect) "/" Work`)
+	s.srv.SetTrouble(noSelect)
+	s.want("without mail", fates{known: 5})
+	s.wantLive("without mail", "Work", 0, 5)
+	s.srv.SetTrouble(modern)
+	s.want("with mail again", fates{known: 10})
+	s.wantLive("with mail again", "Work", 5, 0)
 }
 
 // TestWanted guards that folders that are not wanted are not opened, and what is archived of them is not gone.

@@ -2,9 +2,6 @@ package backup
 
 import (
 	"context"
-	"errors"
-	"io"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
@@ -53,13 +50,13 @@ func (k *keeper) recognise(ctx context.Context, mb mail.Mailbox, ch mail.Changes
 	return rc.recognise(ctx, items)
 }
 
-// like returns the entries of the message that the source vouches for to be this one, and of this size; or those of
-// this size and INTERNALDATE.
+// like returns the entries of the message that the source vouches for to be this one, if they are of one content and of
+// this size; or else those of this size and INTERNALDATE.
 func (k *keeper) like(it mail.Item) ([]archive.Entry, bool, error) {
 	if it.Identity != "" {
 		same, err := k.Archive.Identical(it.Identity)
-		same = slices.DeleteFunc(same, func(e archive.Entry) bool { return e.Octets != it.Size })
-		if err != nil || len(same) > 0 {
+		strange := func(e archive.Entry) bool { return e.Octets != it.Size || e.Digest != same[0].Digest }
+		if err != nil || len(same) > 0 && !slices.ContainsFunc(same, strange) {
 			return same, true, err
 		}
 	}
@@ -140,177 +137,4 @@ func (rc *recogniser) match(it mail.Item, found []archive.Entry, vouched bool) b
 		return true
 	}
 	return false
-}
-
-// heads returns the digests of the items' headers; one that cannot be had has none.
-func (r *run) heads(ctx context.Context, items []mail.Item) (map[mail.Ref]mail.Digest, error) {
-	src, ok := r.Source.(Headed)
-	if !ok || len(items) == 0 {
-		return nil, nil
-	}
-	digests := make(map[mail.Ref]mail.Digest, len(items))
-	taken := 0
-	err := src.Heads(ctx, items, func(it mail.Item, head io.Reader) error {
-		sum, err := mail.SumOf(head)
-		if err == nil {
-			digests[it.Ref] = sum.HeadDigest
-		}
-		return r.counted(&taken, err)
-	})
-	if mailboxOnly(err) && !isVanished(err) {
-		err = nil // whatever is the matter with headers, whole messages may be had
-	}
-	return digests, r.brokeReading(items, taken, err)
-}
-
-// counted counts a message that was handed over, if only by a word of why it cannot be had, and checks for a stop.
-func (r *run) counted(taken *int, err error) error {
-	if err != nil && !messageOnly(err) {
-		return err
-	}
-	*taken++
-	return r.stopped()
-}
-
-// brokeReading notes at which message the session broke. One at which it did so twice is not to be asked for in this
-// way again: it is fetched like any that is new.
-func (r *run) brokeReading(items []mail.Item, taken int, err error) error {
-	if taken < len(items) && isAccountTrouble(err) {
-		r.shy[items[taken].Ref]++
-		if r.shy[items[taken].Ref] > 1 {
-			r.retry.Progress()
-		}
-	}
-	return err
-}
-
-// sameHeader returns the entries with the item's header, none if they are of several contents.
-func (rc *recogniser) sameHeader(like []archive.Entry, heads map[mail.Ref]mail.Digest, it mail.Item) (same []archive.Entry, err error) {
-	head, had := heads[it.Ref]
-	if !had {
-		return nil, nil
-	}
-	for _, e := range like {
-		digest, err := rc.headOf(e)
-		if err != nil {
-			return nil, err
-		}
-		if digest != head {
-			continue
-		}
-		if len(same) > 0 && same[0].Digest != e.Digest {
-			return nil, nil
-		}
-		same = append(same, e)
-	}
-	return same, nil
-}
-
-// headOf returns the digest of an entry's header, zero if its file is damaged.
-func (rc *recogniser) headOf(e archive.Entry) (mail.Digest, error) {
-	digest, known := rc.digests[e.ID]
-	if known {
-		return digest, nil
-	}
-	digest, err := rc.Archive.HeadDigest(e)
-	rc.digests[e.ID] = digest
-	return digest, passDamage(err)
-}
-
-// passDamage passes over an entry whose file is missing or damaged: the archive has noted it.
-func passDamage(err error) error {
-	if errors.As(err, new(*archive.DamagedError)) {
-		return nil
-	}
-	return err
-}
-
-// sample reads the octets of some of the messages that nobody vouches for, and reports whether they are those of the
-// entries.
-func (rc *recogniser) sample(ctx context.Context) (sound bool, err error) {
-	var guessed []pair
-	for _, p := range rc.pairs {
-		if !p.vouched {
-			guessed = append(guessed, p)
-		}
-	}
-	var items []mail.Item
-	want := map[mail.Ref]mail.Digest{}
-	for some := range slices.Chunk(guessed, sampleEvery) {
-		p := some[rand.IntN(len(some))]
-		items = append(items, p.item)
-		want[p.item.Ref] = p.entry.Match
-	}
-	if len(items) == 0 {
-		return true, nil
-	}
-	sound = true
-	taken := 0
-	err = rc.Source.Fetch(ctx, items, func(it mail.Item, body io.Reader) error {
-		sum, err := mail.SumOf(body)
-		sound = sound && (err != nil || sum.Match == want[it.Ref])
-		return rc.counted(&taken, err)
-	})
-	return sound, rc.brokeReading(items, taken, err)
-}
-
-// accept gives the entries their new Refs: one that goes on gets the item's in the place of its own, any other stays
-// where it is and gets a second one beside it, linked. It returns the items whose entries turned out to be damaged.
-func (rc *recogniser) accept() (rest []mail.Item, err error) {
-	var moves []archive.Move
-	var moved []mail.Item
-	var links []pair
-	for _, p := range rc.pairs {
-		if rc.taken[p.entry.ID] && rc.goesOn(p.entry, p.item) {
-			delete(rc.taken, p.entry.ID) // the next pair with it is a second one
-			moves = append(moves, archive.Move{Entry: p.entry.ID, Ref: p.item.Ref, Mailbox: rc.mb})
-			moved = append(moved, p.item)
-		} else {
-			links = append(links, p)
-		}
-	}
-	if rest, err = rc.rekeyed(moves, moved); err != nil {
-		return nil, err
-	}
-	for some := range slices.Chunk(links, linkTogether) {
-		left, err := rc.link(some)
-		if err == nil {
-			err = rc.stopped()
-		}
-		if err != nil {
-			return nil, err
-		}
-		rest = append(rest, left...)
-	}
-	return rest, nil
-}
-
-// link archives items as second ones of their entries.
-func (rc *recogniser) link(pairs []pair) (rest []mail.Item, err error) {
-	batch := rc.Archive.NewBatch()
-	defer batch.Abort()
-	for _, p := range pairs {
-		e, err := rc.Archive.Entry(p.entry.ID) // which has another Path if it was moved meanwhile
-		if err == nil {
-			_, err = batch.Link(p.item, rc.mb, e)
-		}
-		if passDamage(err) != nil {
-			return nil, err
-		}
-		if err != nil {
-			rest = append(rest, p.item)
-		}
-	}
-	entries, err := batch.Commit()
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		rc.tally[e.Ref] = linked
-	}
-	rc.retry.Progress()
-	if rc.Committed != nil {
-		rc.Committed()
-	}
-	return rest, nil
 }

@@ -77,22 +77,3 @@ func (k *keeper) overlap(name string, mb mail.Mailbox, items []mail.Item) (moves
 	}
 	return moves, nil
 }
-
-// rekeyed gives entries new Refs and returns the items that none of them has: an entry that turned out to be damaged
-// has stayed what it was.
-func (r *run) rekeyed(moves []archive.Move, items []mail.Item) (rest []mail.Item, err error) {
-	if len(moves) > 0 {
-		if err := r.Archive.Rekey(moves); err != nil {
-			return nil, err
-		}
-		r.retry.Progress()
-	}
-	for _, it := range items {
-		if r.Archive.Has(it.Ref) {
-			r.tally[it.Ref] = known
-		} else {
-			rest = append(rest, it)
-		}
-	}
-	return rest, nil
-}
