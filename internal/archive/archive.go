@@ -29,6 +29,7 @@ type Archive struct {
 	steps  steps
 	ledger *ledger
 	notes  []string
+	copied string // where the copy of the ledger lies that is looked into instead of it; "": none
 
 	tmpNames atomic.Int64 // how many names were used in tmp/
 
@@ -189,6 +190,9 @@ func (a *Archive) shut() error {
 	}
 	if a.tmp != nil {
 		a.tmp.Close()
+	}
+	if a.copied != "" {
+		errs = append(errs, os.RemoveAll(a.copied))
 	}
 	a.root.Close()
 	return errors.Join(errs...)
