@@ -186,7 +186,8 @@ func fetchSome(t *testing.T, a Account, messages [][]byte) {
 func heads(t *testing.T, a Account, messages [][]byte) {
 	src, ok := a.Source.(backup.Headed)
 	if !ok {
-		t.Skip("this source has no headers alone")
+		t.Log("this source has no headers alone: there is nothing to keep")
+		return
 	}
 	items := mustList(t, a, len(messages))
 	all := mustFetch(t, a, items)
@@ -216,7 +217,8 @@ func headDigest(t *testing.T, octets []byte) mail.Digest {
 func changes(t *testing.T, a Account, messages [][]byte) {
 	src, ok := a.Source.(backup.Stateful)
 	if !ok {
-		t.Skip("this source does not remember")
+		t.Log("this source does not remember: there is nothing to keep")
+		return
 	}
 	items := mustList(t, a, len(messages))
 	first, err := src.Changes(t.Context(), mail.Inbox, mail.Status{})
