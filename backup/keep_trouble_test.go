@@ -1,6 +1,7 @@
 package backup_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,8 +11,53 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/postoffice"
 )
+
+// TestOddServers guards that what servers say wrongly of messages that have not changed does not cost a body, nor the
+// trust in what is archived.
+func TestOddServers(t *testing.T) {
+	for name, server := range map[string]postoffice.Trouble{
+		"wrong sizes":       {Rewrite: postoffice.Replace("UID FETCH", `RFC822.SIZE ([1-9]\d*)`, "RFC822.SIZE ${1}9")},
+		"no sizes":          {Rewrite: postoffice.Replace("UID FETCH", `RFC822.SIZE \d+`, "RFC822.SIZE 0")},
+		"no dates":          {Rewrite: postoffice.Replace("UID FETCH", `INTERNALDATE "[^"]*"`, `INTERNALDATE "00-Jan-0000 00:00:00 +0000"`)},
+		"no UIDNEXT":        {Rewrite: postoffice.NoUIDNEXT, With: []string{"CONDSTORE"}},
+		"body first":        {BodyFirst: true},
+		"unasked":           {Unasked: true, With: []string{"CONDSTORE"}},
+		"three at once":     {AtOnce: 3},
+		"three by the book": {With: []string{"MESSAGELIMIT=3"}},
+		"XLIST":             {With: []string{"XLIST"}, Without: []string{"LIST-EXTENDED", "SPECIAL-USE"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, server)
+			s.fill(mail.Inbox)
+			s.deliver("Work", 0, 30)
+			rep, err := s.run()
+			if err != nil || rep.Fetched != 42 || rep.Failed > 0 {
+				t.Errorf("at first: %+v, %v", rep, err)
+			}
+			s.judge("at first", mail.Inbox, "Work")
+			for range 3 {
+				s.want("again", fates{known: 42})
+				if contains(s.notes, "UIDs") {
+					t.Errorf("it says %q", s.notes)
+				}
+			}
+			// Other times, as after a move to other software; the headers are what they were.
+			late := server
+			shift := postoffice.Replace("UID FETCH", `INTERNALDATE " ?(\d+)-Mar-2024`, `INTERNALDATE "$1-Apr-2025`)
+			if late.Rewrite = shift; server.Rewrite != nil {
+				late.Rewrite = server.Rewrite.Then(shift)
+			}
+			s.srv.SetTrouble(late)
+			s.want("with other times", fates{known: 42})
+			if contains(s.notes, "UIDs") {
+				t.Errorf("it says %q", s.notes)
+			}
+		})
+	}
+}
 
 // TestMessageThatBreaks guards that a message that breaks every session is named, and the others come.
 func TestMessageThatBreaks(t *testing.T) {
@@ -173,6 +219,36 @@ func TestUIDsReused(t *testing.T) {
 				s.want("again", fates{known: live})
 			})
 		}
+	}
+}
+
+// TestUIDsReusedAlike guards that it is enough if those others differ in size or in time only.
+func TestUIDsReusedAlike(t *testing.T) {
+	for name, change := range map[string]func(*postoffice.Message){
+		"in time": func(m *postoffice.Message) {
+			m.Octets = append(m.Octets[:len(m.Octets)-2:len(m.Octets)-2], bytes.Repeat([]byte("y"), 500-len(m.Octets))...)
+		},
+		"in size": func(m *postoffice.Message) { m.Received = noon },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, plain)
+			for n := range 20 {
+				m := letter(n)
+				change(&m)
+				s.acct.Deliver("Work", m)
+			}
+			validity := s.acct.Validity("Work")
+			rep, err := s.run()
+			if err != nil || rep.Fetched != 20 {
+				t.Fatalf("%+v, %v", rep, err)
+			}
+			s.acct.Expunge("Work", 1)
+			s.acct.Renumber("Work", validity)
+			if _, err := s.run(); err != nil || !contains(s.notes, "UIDs") {
+				t.Errorf("it says %q, %v", s.notes, err)
+			}
+			s.wantLive("with UIDs reused", "Work", 19, 1)
+		})
 	}
 }
 

@@ -44,14 +44,16 @@ func (k *keeper) recognise(ctx context.Context, mb mail.Mailbox, ch mail.Changes
 	if err != nil {
 		return nil, err
 	}
-	rc := &recogniser{run: k.run, mb: mb, like: k.like, links: true, goesOn: func(e archive.Entry, it mail.Item) bool {
-		return e.Ref.Mailbox == it.Ref.Mailbox && (e.Gone || e.Ref.Validity != it.Ref.Validity)
-	}}
-	return rc.recognise(ctx, items)
+	return (&recogniser{run: k.run, mb: mb, like: k.like, links: true, goesOn: goesOn}).recognise(ctx, items)
+}
+
+// goesOn: an entry of the mailbox from before it was numbered anew, or one that was gone, has no other Ref any more.
+func goesOn(e archive.Entry, it mail.Item) bool {
+	return e.Ref.Mailbox == it.Ref.Mailbox && (e.Gone || e.Ref.Validity != it.Ref.Validity)
 }
 
 // like returns the entries of the message that the source vouches for to be this one, if they are of one content and of
-// this size; or else those of this size and INTERNALDATE.
+// this size; or else those of this size and INTERNALDATE. Where there is none, it is not looked for in other mailboxes.
 func (k *keeper) like(it mail.Item) ([]archive.Entry, bool, error) {
 	if it.Identity != "" {
 		same, err := k.Archive.Identical(it.Identity)
@@ -60,10 +62,10 @@ func (k *keeper) like(it mail.Item) ([]archive.Entry, bool, error) {
 			return same, true, err
 		}
 	}
-	if it.Received.IsZero() {
-		return nil, false, nil
-	}
 	similar, err := k.Archive.Similar(it.Size, it.Received)
+	if it.Received.IsZero() {
+		similar = slices.DeleteFunc(similar, func(e archive.Entry) bool { return !goesOn(e, it) })
+	}
 	return similar, false, err
 }
 

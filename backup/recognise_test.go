@@ -1,6 +1,8 @@
 package backup_test
 
 import (
+	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +70,40 @@ func TestRenumberedFolder(t *testing.T) {
 	}
 }
 
+// TestSameUIDVALIDITY guards that folders are not taken for one because a server gives many the same UIDVALIDITY.
+func TestSameUIDVALIDITY(t *testing.T) {
+	s := newScene(t, plain)
+	s.deliver("One", 0, 5)
+	s.acct.Renumber("One", 77)
+	s.deliver("Old", 10, 15)
+	s.acct.Renumber("Old", 77)
+	s.want("at first", fates{fetched: 10, bodies: 10})
+	s.deliver("Same as One", 0, 5)
+	s.acct.Renumber("Same as One", 77)
+	s.acct.DeleteMailbox("Old")
+	uids := s.deliver("No message of Old", 20, 28)
+	for _, uid := range uids[:5] {
+		s.acct.Expunge("No message of Old", uid)
+	}
+	s.acct.SetValidity("No message of Old", 77)
+	s.want("with others", fates{known: 5, linked: 5, fetched: 3, bodies: 4})
+	s.wantLive("with others", "One", 5, 0)
+	s.wantLive("with others", "Same as One", 5, 0)
+	s.wantLive("with others", "Old", 0, 5)
+	s.wantLive("with others", "No message of Old", 3, 0)
+}
+
+// TestRenumberedWithoutDates guards that a server without INTERNALDATEs may number a folder anew.
+func TestRenumberedWithoutDates(t *testing.T) {
+	s := newScene(t, postoffice.Trouble{Rewrite: postoffice.Replace("UID FETCH", `INTERNALDATE "[^"]*"`, `INTERNALDATE "00-Jan-0000 00:00:00 +0000"`)})
+	s.deliver("Work", 0, 50)
+	s.want("at first", fates{fetched: 50, bodies: 50})
+	s.acct.Renumber("Work", 4711)
+	s.want("numbered anew", fates{known: 50, bodies: 1})
+	s.deliver("Copies", 0, 10)
+	s.want("with copies", fates{known: 50, fetched: 10, bodies: 10})
+}
+
 // TestCopies guards that what is in another folder already is not fetched again, and two contents are never taken for
 // one.
 func TestCopies(t *testing.T) {
@@ -130,13 +166,38 @@ func TestLooksLikeACopy(t *testing.T) {
 func TestFalselyVouched(t *testing.T) {
 	server := modern
 	server.Rewrite = postoffice.Replace("UID FETCH", `EMAILID \([^)]*\)`, "EMAILID (M1)")
-	s := newScene(t, server)
-	s.deliver("Work", 0, 20)
-	s.want("at first", fates{fetched: 20, bodies: 20})
-	s.deliver("Other", 100, 120)
-	s.deliver("Other", 7, 8)
-	s.want("with others", fates{known: 20, fetched: 20, linked: 1, bodies: 21})
-	s.judge("with others", "Work", "Other")
+	for _, n := range []int{1, 20} {
+		s := newScene(t, server)
+		s.deliver("Work", 0, n)
+		s.want("at first", fates{fetched: n, bodies: n})
+		s.deliver("Other", 100, 120)
+		s.want("with others", fates{known: n, fetched: 20, bodies: 20})
+		s.judge("with others", "Work", "Other")
+	}
+}
+
+// TestCopyOfDamaged guards that a copy of what turns out to be damaged in the archive is fetched.
+func TestCopyOfDamaged(t *testing.T) {
+	for _, name := range []string{"modern", "plain"} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, servers[name])
+			s.deliver("Work", 0, 10)
+			s.want("at first", fates{fetched: 10, bodies: 10})
+			files := slices.Sorted(maps.Keys(whole(t, s.dir)))
+			if err := os.Truncate(files[4], 7); err != nil { // which no directory tells of
+				t.Fatal(err)
+			}
+			s.deliver("Copies", 0, 10)
+			rep, err := s.run()
+			if err != nil || rep.Linked != 9 || rep.Fetched < 1 || rep.Fetched > 2 {
+				t.Errorf("%+v, %v", rep, err)
+			}
+			s.run() // which fetches the damaged one again; its file stays beside the new one
+			s.judge("in the end", "Copies")
+			s.wantLive("in the end", "Work", 10, 0)
+			s.want("again", fates{known: 20})
+		})
+	}
 }
 
 // TestMoved guards that 5,000 messages in another folder cost no body where the server vouches for them, and few

@@ -76,6 +76,21 @@ func expungeSome(a *postoffice.Account, n int) {
 	}
 }
 
+// TestEqualMailAgain guards that a message that is equal to one that is archived, and is at the server no more, is one
+// more, and not that one under a new UIDL.
+func TestEqualMailAgain(t *testing.T) {
+	acct, srv := office(t, postoffice.Trouble{})
+	dir := filepath.Join(inMemory(t), "mail")
+	pull(t.Context(), dir, nil, source(srv), noWait)
+	first := acct.Messages(mail.Inbox)[0]
+	acct.Expunge(mail.Inbox, first.UID)
+	first.UIDL = ""
+	acct.Deliver(mail.Inbox, first)
+	if rep, err := pull(t.Context(), dir, nil, source(srv), noWait); err != nil || rep.Fetched != 1 || len(held(t, dir)) != 13 {
+		t.Errorf("%+v, %v, %d files", rep, err, len(held(t, dir)))
+	}
+}
+
 // TestNewUIDLsStoppedAnywhere stops the run that recognises at every step.
 func TestNewUIDLsStoppedAnywhere(t *testing.T) {
 	root := inMemory(t)

@@ -77,6 +77,16 @@ func (a *Account) Validity(mailbox string) uint32 {
 	return 0
 }
 
+// SetValidity gives the mailbox this UIDVALIDITY, and leaves the UIDs as they are.
+func (a *Account) SetValidity(mailbox string, validity uint32) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if mb := a.mailbox(mailbox); mb != nil {
+		mb.validity = validity
+		a.validity = max(a.validity, validity)
+	}
+}
+
 // Renumber gives the mailbox this UIDVALIDITY and its messages new UIDs from 1 on.
 func (a *Account) Renumber(mailbox string, validity uint32) {
 	a.mu.Lock()
