@@ -37,6 +37,8 @@ var troubles = map[string]map[string]func(*postoffice.Trouble){
 		"over-quota": fault(postoffice.Fault{Verb: "APPEND", At: 5, Say: "NO [OVERQUOTA] the mailbox is full"}),
 		"too-big":    fault(postoffice.Fault{Verb: "APPEND", Larger: 5000, Say: "NO [TOOBIG] that is too much"}),
 		"liar":       func(t *postoffice.Trouble) { t.Keep = postoffice.KeepNothing },
+		"hides":      func(t *postoffice.Trouble) { t.Hide = dots },
+		"breaks":     fault(postoffice.Fault{Verb: "UID FETCH", Match: dots, End: postoffice.FIN}),
 		"alters":     func(t *postoffice.Trouble) { t.Keep = postoffice.Rewriting(upperDots) },
 		"bye":        fault(postoffice.Fault{Verb: "LOGIN", Times: 1, Say: "* BYE try again in 1 second", End: postoffice.FIN}),
 	},
