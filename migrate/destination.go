@@ -35,11 +35,10 @@ type Destination interface {
 	Fetch(ctx context.Context, items []mail.Item, fn func(mail.Item, io.Reader) error) error
 
 	// Append sends the batch to one mailbox, in order, and reports the outcome of each message at most once, as
-	// soon as it is known: a nil error means the server said OK, and uid is what it named in a valid APPENDUID
-	// (RFC 4315), 0 if it named none; an error of ScopeMessage is the server's definite no; one with Unsure set
-	// means the server may have stored it or not; one that is no *mail.Error says why the message could not be read
-	// here, and nothing of it is stored. What was not reported when Append returns is not there: it was not sent, or
-	// turned away for a reason that lies not in it (a quota, a busy server), which is then the error returned. It
-	// sends no message again that the server may have.
-	Append(ctx context.Context, mailbox string, batch []mail.Outgoing, done func(i int, uid uint32, err error)) error
+	// soon as it is known: a nil error means the server said OK; an error of ScopeMessage is the server's definite
+	// no; one with Unsure set means the server may have stored it or not; one that is no *mail.Error says why the
+	// message could not be read here, and nothing of it is stored. What was not reported when Append returns is not
+	// there: it was not sent, or turned away for a reason that lies not in it (a quota, a busy server), which is then
+	// the error returned. It sends no message again that the server may have.
+	Append(ctx context.Context, mailbox string, batch []mail.Outgoing, done func(i int, got mail.Stored, err error)) error
 }

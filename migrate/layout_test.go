@@ -248,7 +248,7 @@ type halting struct {
 	err error
 }
 
-func (h halting) Append(context.Context, string, []mail.Outgoing, func(int, uint32, error)) error {
+func (h halting) Append(context.Context, string, []mail.Outgoing, func(int, mail.Stored, error)) error {
 	return h.err
 }
 

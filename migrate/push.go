@@ -236,9 +236,9 @@ func (b *box) append(ctx context.Context, batch []archive.Entry, s *sending) err
 			Open: func() (io.ReadCloser, error) { return b.run.openWatched(e) }}
 	}
 	told := make([]bool, len(batch))
-	err := b.run.Destination.Append(ctx, b.name, outgoing, func(i int, uid uint32, err error) {
+	err := b.run.Destination.Append(ctx, b.name, outgoing, func(i int, got mail.Stored, err error) {
 		told[i] = true
-		b.answered(batch[i], uid, err, s)
+		b.answered(batch[i], got, err, s)
 	})
 	for i, e := range batch {
 		if !told[i] { // never sent
@@ -261,18 +261,18 @@ func (r *run) openWatched(e archive.Entry) (io.ReadCloser, error) {
 }
 
 // answered sorts one entry by the server's answer.
-func (b *box) answered(e archive.Entry, uid uint32, err error, s *sending) {
+func (b *box) answered(e archive.Entry, got mail.Stored, err error, s *sending) {
 	var me *mail.Error
 	switch {
 	case err == nil:
 		b.run.retry.Progress()
 		b.run.octets += e.Octets
 		b.run.Watch.Tell(progress.Moved{Half: progress.Destination, Octets: e.Octets})
-		if uid == 0 {
+		if got.UID == 0 {
 			s.unnamed = append(s.unnamed, e)
 			return
 		}
-		s.outcomes = append(s.outcomes, b.done(e, uid))
+		s.outcomes = append(s.outcomes, b.done(e, got.UID))
 	case errors.As(err, &me) && me.Unsure:
 		b.run.unsure[e.ID]++
 		s.unsure = append(s.unsure, e)

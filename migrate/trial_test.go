@@ -150,14 +150,14 @@ type mortal struct {
 	world *world
 }
 
-func (m mortal) Append(ctx context.Context, mailbox string, batch []mail.Outgoing, done func(int, uint32, error)) error {
+func (m mortal) Append(ctx context.Context, mailbox string, batch []mail.Outgoing, done func(int, mail.Stored, error)) error {
 	for i := range batch {
 		if err := m.world.at("APPEND", false); err != nil {
 			return err
 		}
-		err := m.Client.Append(ctx, mailbox, batch[i:i+1], func(_ int, uid uint32, err error) {
+		err := m.Client.Append(ctx, mailbox, batch[i:i+1], func(_ int, got mail.Stored, err error) {
 			if m.world.at("APPEND", true) == nil {
-				done(i, uid, err)
+				done(i, got, err)
 			}
 		})
 		if err != nil {

@@ -31,7 +31,7 @@ const appendTo = "append to"
 //
 // Outcomes are held against what Select told last: a mailbox that has got a new UIDVALIDITY since is an error of
 // ScopeMailbox.
-func (c *Client) Append(ctx context.Context, mailbox string, batch []mail.Outgoing, done func(i int, uid uint32, err error)) error {
+func (c *Client) Append(ctx context.Context, mailbox string, batch []mail.Outgoing, done func(i int, got mail.Stored, err error)) error {
 	a := &appending{mailbox: mailbox, batch: batch, done: done, uids: make(map[uint32]bool)}
 	for {
 		a.clean = false
@@ -56,7 +56,7 @@ type appending struct {
 	mailbox string
 	opened  mail.Status // what the UIDs are held against
 	batch   []mail.Outgoing
-	done    func(i int, uid uint32, err error)
+	done    func(i int, got mail.Stored, err error)
 	next    int             // of batch, to be sent
 	flying  []flight        // sent and not answered, in order
 	again   []attempt       // refused, and to be sent with fewer flags
@@ -199,7 +199,7 @@ func (a *appending) stored(f flight, data *imap.AppendData) {
 		uid = 0
 	}
 	a.uids[uid] = true
-	a.done(f.i, uid, nil)
+	a.done(f.i, mail.Stored{UID: uid}, nil)
 }
 
 // refused deals with a definite no: the message is not stored (RFC 3501 §6.3.11).
@@ -242,17 +242,17 @@ func (a *appending) lost(f flight, err error) {
 	var e *mail.Error
 	errors.As(at(err, appendTo, a.mailbox), &e)
 	e.Scope, e.Unsure = mail.ScopeSession, true
-	a.done(f.i, 0, e)
+	a.done(f.i, mail.Stored{}, e)
 }
 
 // report tells of a message the server has refused.
 func (a *appending) report(i int, err error) {
 	a.clean = true
-	a.done(i, 0, &mail.Error{Op: appendTo, Mailbox: mail.Printable(a.mailbox), Scope: mail.ScopeMessage, Cause: mail.CauseRefused, Err: err})
+	a.done(i, mail.Stored{}, &mail.Error{Op: appendTo, Mailbox: mail.Printable(a.mailbox), Scope: mail.ScopeMessage, Cause: mail.CauseRefused, Err: err})
 }
 
 // unread tells of a message that could not be read here.
 func (a *appending) unread(i int, err error) {
 	a.clean = true
-	a.done(i, 0, err)
+	a.done(i, mail.Stored{}, err)
 }

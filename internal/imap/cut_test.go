@@ -47,7 +47,7 @@ func appendOver(t *testing.T, without []string, cut postoffice.Cut) cutSession {
 	}
 	uids := make([]uint32, len(batch))
 	if _, err := c.Select(t.Context(), mail.Inbox); err == nil {
-		c.Append(t.Context(), mail.Inbox, batch, func(i int, uid uint32, err error) { said[i], uids[i] = err, uid })
+		c.Append(t.Context(), mail.Inbox, batch, func(i int, got mail.Stored, err error) { said[i], uids[i] = err, got.UID })
 	}
 	stored := make(map[string][]uint32)
 	for _, m := range me.Messages(mail.Inbox) {

@@ -36,7 +36,7 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if used := peak(func() {
-		c.Append(t.Context(), mail.Inbox, []mail.Outgoing{breaking(size, size, io.EOF)}, func(_ int, _ uint32, err error) {
+		c.Append(t.Context(), mail.Inbox, []mail.Outgoing{breaking(size, size, io.EOF)}, func(_ int, _ mail.Stored, err error) {
 			if err != nil {
 				t.Error(err)
 			}

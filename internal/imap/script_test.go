@@ -210,12 +210,12 @@ func message(octets string, flags ...string) mail.Outgoing {
 // outcomes collects what Append reports, as text: "0 uid 11", "1 ERROR".
 type outcomes []string
 
-func (o *outcomes) done(i int, uid uint32, err error) {
+func (o *outcomes) done(i int, got mail.Stored, err error) {
 	if err != nil {
 		*o = append(*o, fmt.Sprintf("%d %s", i, describe(err)))
 		return
 	}
-	*o = append(*o, fmt.Sprintf("%d uid %d", i, uid))
+	*o = append(*o, fmt.Sprintf("%d uid %d", i, got.UID))
 }
 
 // describe is an error in short: scope, cause, what is special, and its words.

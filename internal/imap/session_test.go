@@ -182,7 +182,7 @@ func everything(ctx context.Context, c *Client) error {
 		return err
 	}
 	var failed error
-	err := c.Append(ctx, mail.Inbox, []mail.Outgoing{message("a: b\r\n\r\nc")}, func(_ int, _ uint32, err error) { failed = err })
+	err := c.Append(ctx, mail.Inbox, []mail.Outgoing{message("a: b\r\n\r\nc")}, func(_ int, _ mail.Stored, err error) { failed = err })
 	if failed != nil {
 		return failed
 	}

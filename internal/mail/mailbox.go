@@ -122,6 +122,12 @@ type Outgoing struct {
 	Open func() (io.ReadCloser, error)
 }
 
+// Stored is what a server has said of a message that it took.
+type Stored struct {
+	UID   uint32 // as a valid APPENDUID (RFC 4315) names it; 0: it named none
+	Lacks Flags  // the flags of the message that it was sent without
+}
+
 // A Login is who logs in and how the secret is had; it is asked for at the first login only and kept by nobody else.
 type Login struct {
 	User     string

@@ -44,11 +44,11 @@ type answer struct {
 func appendTo(t *testing.T, a Account, batch []mail.Outgoing) (map[int]answer, error) {
 	t.Helper()
 	answers := make(map[int]answer)
-	err := a.Destination.Append(t.Context(), mail.Inbox, batch, func(i int, uid uint32, err error) {
+	err := a.Destination.Append(t.Context(), mail.Inbox, batch, func(i int, got mail.Stored, err error) {
 		if _, twice := answers[i]; twice || i < 0 || i >= len(batch) {
 			t.Errorf("the outcome of message %d of %d is reported twice, or not one of them", i, len(batch))
 		}
-		answers[i] = answer{uid, err}
+		answers[i] = answer{got.UID, err}
 	})
 	return answers, err
 }

@@ -193,7 +193,7 @@ func cancel(t *testing.T, a Account) {
 	if err != nil && !errors.Is(err, why) { // what had arrived before may still be handed over
 		t.Errorf("Fetch = %v, want %v", err, why)
 	}
-	err = a.Destination.Append(ctx, mail.Inbox, []mail.Outgoing{outgoing(messages[0])}, func(i int, _ uint32, err error) {
+	err = a.Destination.Append(ctx, mail.Inbox, []mail.Outgoing{outgoing(messages[0])}, func(i int, _ mail.Stored, err error) {
 		t.Errorf("message %d is reported with %v", i, err)
 	})
 	if !errors.Is(err, why) {
