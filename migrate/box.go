@@ -22,6 +22,7 @@ const maxCandidates = 256
 // A box is one mailbox at the destination as this run knows it.
 type box struct {
 	run      *run
+	at       Destination // the session the box is worked in
 	name     string
 	status   mail.Status
 	selected bool // in the session at hand
@@ -46,7 +47,7 @@ var seed = maphash.MakeSeed()
 func (r *run) box(name string) *box {
 	b := r.boxes[name]
 	if b == nil {
-		b = &box{run: r, name: name, index: map[uint64][]candidate{}, sent: map[uint32]int64{}, after: map[string]int64{}}
+		b = &box{run: r, at: r.Destination, name: name, index: map[uint64][]candidate{}, sent: map[uint32]int64{}, after: map[string]int64{}}
 		r.boxes[name] = b
 	}
 	return b
@@ -58,7 +59,7 @@ func (b *box) open(ctx context.Context, mb mail.Mailbox) error {
 		return nil
 	}
 	if !b.run.layout.there[b.name] {
-		if err := b.run.Destination.Create(ctx, mb); err != nil {
+		if err := b.at.Create(ctx, mb); err != nil {
 			return err
 		}
 		b.run.layout.there[b.name] = true
@@ -73,7 +74,7 @@ func (b *box) open(ctx context.Context, mb mail.Mailbox) error {
 		b.listed = true
 		return nil
 	}
-	items, err := b.run.Destination.List(ctx, b.name, 1)
+	items, err := b.at.List(ctx, b.name, 1)
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (b *box) selectBox(ctx context.Context) error {
 	if b.selected {
 		return nil
 	}
-	st, err := b.run.Destination.Select(ctx, b.name)
+	st, err := b.at.Select(ctx, b.name)
 	if err != nil {
 		return err
 	}
@@ -170,7 +171,7 @@ func (b *box) read(ctx context.Context, uids []uint32) (map[uint32]mail.Sum, err
 	for i, uid := range uids {
 		items[i].Ref = mail.Ref{Mailbox: b.name, Validity: b.status.Validity, UID: strconv.FormatUint(uint64(uid), 10)}
 	}
-	err := b.run.Destination.Fetch(ctx, items, func(it mail.Item, body io.Reader) error {
+	err := b.at.Fetch(ctx, items, func(it mail.Item, body io.Reader) error {
 		sum, err := mail.SumOf(body)
 		var e *mail.Error
 		if errors.As(err, &e) && e.Scope == mail.ScopeMessage {

@@ -127,7 +127,7 @@ func (b *box) audit(ctx context.Context) error {
 	if err := b.selectBox(ctx); err != nil {
 		return err
 	}
-	items, err := b.run.Destination.List(ctx, b.name, b.first)
+	items, err := b.at.List(ctx, b.name, b.first)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (b *box) look(ctx context.Context, s *sending) error {
 
 // find looks once at what has come since the intents were written, and pairs it with the entries, one to one.
 func (b *box) find(ctx context.Context, s *sending) error {
-	items, err := b.run.Destination.List(ctx, b.name, b.next)
+	items, err := b.at.List(ctx, b.name, b.next)
 	if err != nil {
 		return err
 	}

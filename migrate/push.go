@@ -236,7 +236,7 @@ func (b *box) append(ctx context.Context, batch []archive.Entry, s *sending) err
 			Open: func() (io.ReadCloser, error) { return b.run.openWatched(e) }}
 	}
 	told := make([]bool, len(batch))
-	err := b.run.Destination.Append(ctx, b.name, outgoing, func(i int, got mail.Stored, err error) {
+	err := b.at.Append(ctx, b.name, outgoing, func(i int, got mail.Stored, err error) {
 		told[i] = true
 		b.answered(batch[i], got, err, s)
 	})
