@@ -33,7 +33,7 @@ type box struct {
 	index   map[uint64][]candidate
 	claimed map[uint32]bool  // UIDs that belong to an entry of ours
 	sent    map[uint32]int64 // UIDs this run's APPENDs got → entry
-	after   map[string]int64 // by mailbox of the archive: entries up to this one have been dealt with in this run
+	after   map[string]int64 // by key of the share: entries up to this one have been dealt with in this run
 	took    time.Duration    // by the last batch
 }
 

@@ -28,12 +28,15 @@ type Step struct {
 	Why  string       // for a person
 	// LeftOut: nothing of it is brought.
 	LeftOut bool
-	// Rest: it is a view of all mail. What is in no other mailbox belongs to To; the rest is left out.
+	// Rest: From is a view of all mail. What of it is in no other mailbox goes to To, and nothing else.
 	Rest bool
+	// SentFrom: only what one of these addresses has sent goes to To. Another Step says where the rest of From goes.
+	SentFrom []string
 	// Clash: another mailbox would fall into To as well, and nobody has put them together.
 	Clash bool
 
 	byUser bool // a rule or a plan says so
+	view   bool // From shows the mail of other mailboxes
 }
 
 // Rules are what a person says about where mailboxes go. Names in them are as people read them.
@@ -43,6 +46,9 @@ type Rules struct {
 	Include []Glob // none: all
 	Exclude []Glob
 	Plan    *Plan
+	// SentFrom are the addresses of the account's owner: what they have sent is told from the mail of the INBOX. It is for
+	// mail of POP3, which has no folders.
+	SentFrom []string
 }
 
 // Map says where each mailbox of the source goes, in this order: what the rules say; special use, what is known of
@@ -58,7 +64,11 @@ func Map(source, destination Tree, r Rules) ([]Step, error) {
 	m.src.yieldTo(m.dst)
 	var steps []Step
 	for i := range m.src.folders {
-		steps = append(steps, m.step(&m.src.folders[i]))
+		s := m.step(&m.src.folders[i])
+		steps = append(steps, s)
+		if m.src.folders[i].role == mail.RoleInbox && len(r.SentFrom) > 0 && !s.LeftOut {
+			steps = append(steps, m.sent(s.From))
+		}
 	}
 	return steps, errors.Join(append(errs, m.conflicts(steps)...)...)
 }
@@ -153,16 +163,28 @@ func (m *mapper) prefixed(f *folder) Step {
 // viewed is the step of a mailbox that shows the mail of others.
 func (m *mapper) viewed(f *folder) Step {
 	if f.role != mail.RoleAll {
-		return Step{From: f.Mailbox, LeftOut: true, Why: "a view: its messages are in other folders too"}
+		return Step{From: f.Mailbox, LeftOut: true, view: true, Why: "a view: its messages are in other folders too"}
 	}
-	s := Step{From: f.Mailbox, Rest: true}
+	s := Step{From: f.Mailbox, Rest: true, view: true}
 	if to := cmp.Or(m.dst.byRole[mail.RoleArchive], m.dst.byRole[mail.RoleAll]); to != nil {
 		s.To = to.Mailbox
 	} else {
 		s.To, _ = m.dst.place([]string{"Archive"})
-		s.To.Role, s.New = mail.RoleArchive, true
+		s.To.Role, s.New = mail.RoleArchive, !m.dst.has(s.To.Name)
 	}
-	s.Why = fmt.Sprintf("a view of all mail: what is in no other folder belongs to %s, and stays in the archive for now", textOf(s.To))
+	s.Why = "a view of all mail: only what is in no other folder goes there"
+	return s
+}
+
+// sent is the step of what the owner has sent and the INBOX holds.
+func (m *mapper) sent(inbox mail.Mailbox) Step {
+	s := Step{From: inbox, SentFrom: m.rules.SentFrom, byUser: true, Why: "--sent-from " + strings.Join(m.rules.SentFrom, ", ")}
+	if to := m.dst.byRole[mail.RoleSent]; to != nil {
+		s.To = to.Mailbox
+		return s
+	}
+	s.To, _ = m.dst.place([]string{roleName[mail.RoleSent]})
+	s.To.Role, s.New = mail.RoleSent, !m.dst.has(s.To.Name)
 	return s
 }
 
@@ -173,7 +195,7 @@ func (m *mapper) conflicts(steps []Step) (errs []error) {
 	var order []string
 	for i := range steps {
 		s := &steps[i]
-		if s.LeftOut || s.Rest || s.byUser {
+		if !s.claims() {
 			continue
 		}
 		key := m.dst.key(m.dst.split(s.To.Name))

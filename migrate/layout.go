@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
@@ -12,9 +14,9 @@ import (
 
 // A layout is where the mailboxes of the archive go in one run.
 type layout struct {
-	tree  Tree            // the destination's mailboxes, as they were when the run began
-	there map[string]bool // the names of those, and of those made since
-	steps map[string]Step // by the name in the archive; what was said once holds for the run
+	tree  Tree              // the destination's mailboxes, as they were when the run began
+	there map[string]bool   // the names of those, and of those made since
+	steps map[string][]Step // by the name in the archive; what was said once holds for the run
 }
 
 // layOut learns what is at the destination and says where everything goes.
@@ -26,7 +28,7 @@ func (r *run) layOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.layout.there, r.layout.steps = make(map[string]bool), make(map[string]Step)
+	r.layout.there, r.layout.steps = make(map[string]bool), make(map[string][]Step)
 	for _, mb := range r.layout.tree.Mailboxes {
 		r.layout.there[mb.Name] = true
 	}
@@ -67,15 +69,16 @@ func (r *run) mapFolders() error {
 	if err != nil {
 		return err
 	}
+	said := maps.Clone(r.layout.steps)
 	for _, s := range steps {
-		if _, said := r.layout.steps[s.From.Name]; said {
+		if said[s.From.Name] != nil {
 			continue
 		}
 		s.To.Subscribed = s.From.Subscribed || !source.tellsSubscriptions()
 		if err := r.layout.clash(s); err != nil {
 			return err
 		}
-		r.layout.steps[s.From.Name] = s
+		r.layout.steps[s.From.Name] = append(r.layout.steps[s.From.Name], s)
 	}
 	return nil
 }
@@ -88,35 +91,45 @@ func (t Tree) tellsSubscriptions() bool {
 // beforeRound takes in mailboxes that came since, and warns when more has come than there is room for.
 func (r *run) beforeRound(mailboxes []archive.Mailbox) error {
 	for _, mb := range mailboxes {
-		if _, said := r.layout.steps[mb.Name]; !said && (mb.Messages > 0 || !mb.NoSelect) {
+		if r.layout.steps[mb.Name] == nil && (mb.Messages > 0 || !mb.NoSelect) {
 			if err := r.mapFolders(); err != nil {
 				return err
 			}
 			break
 		}
 	}
+	var err error
+	if r.whole, err = r.lookedThrough(mailboxes); err != nil {
+		return err
+	}
 	return r.watchRoom()
 }
 
 // clash is the error of a mailbox that came while the run was at work and would fall into the place of another.
 func (l *layout) clash(s Step) error {
-	for _, other := range l.steps {
-		if s.brings() && other.brings() && !s.byUser && !other.byUser && s.To.Name == other.To.Name {
+	for other := range l.all() {
+		if s.claims() && other.claims() && s.To.Name == other.To.Name {
 			return conflict([]*Step{&other, &s})
 		}
 	}
 	return nil
 }
 
-// step returns where a mailbox goes; false if nothing of it is brought.
-func (r *run) step(mb mail.Mailbox) (Step, bool) {
-	s, said := r.layout.steps[mb.Name]
-	return s, said && s.brings()
+// all returns the steps, in no order.
+func (l *layout) all() iter.Seq[Step] {
+	return func(yield func(Step) bool) {
+		for _, steps := range l.steps {
+			for _, s := range steps {
+				if !yield(s) {
+					return
+				}
+			}
+		}
+	}
 }
 
-// brings reports whether mail of the mailbox is brought. What is in a view of all mail and nowhere else stays in the
-// archive until the run can tell it from the rest.
-func (s Step) brings() bool { return !s.LeftOut && !s.Rest }
+// claims reports whether no other mailbox may go where this one goes, unless a person says so.
+func (s Step) claims() bool { return !s.LeftOut && !s.Rest && !s.byUser }
 
 // notMade adds what a person can do about a mailbox that the destination does not make.
 func notMade(err error, s Step) error {
@@ -127,14 +140,4 @@ func notMade(err error, s Step) error {
 	hinted := *e
 	hinted.Hint = fmt.Sprintf("give it another name with --map '%s=ANOTHER NAME', or leave it out with --exclude '%[1]s'", textOf(s.From))
 	return &hinted
-}
-
-// leftOut returns the mailboxes of which nothing is brought.
-func (l *layout) leftOut() (names []string) {
-	for name, s := range l.steps {
-		if !s.brings() {
-			names = append(names, name)
-		}
-	}
-	return names
 }

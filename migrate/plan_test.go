@@ -34,7 +34,7 @@ func TestPlanRoundTrip(t *testing.T) {
 				t.Errorf("%s -> %s: %v", name, m.to, err)
 			}
 			for i, s := range steps {
-				if g := again[i]; g.To.Name != s.To.Name && !s.Rest || g.LeftOut != (s.LeftOut || s.Rest) {
+				if g := again[i]; g.To.Name != s.To.Name || g.LeftOut != s.LeftOut || g.Rest != s.Rest {
 					t.Errorf("%s -> %s: %s\nbecame %s", name, m.to, row(s), row(g))
 				}
 			}
@@ -258,7 +258,7 @@ func checkPlan(t *testing.T, steps []migrate.Step, source, destination migrate.T
 		t.Fatalf("%v\n%s", err, text)
 	}
 	for i, s := range steps {
-		if g := again[i]; !s.Rest && (g.To.Name != s.To.Name || g.LeftOut != s.LeftOut) {
+		if g := again[i]; g.To.Name != s.To.Name || g.LeftOut != s.LeftOut || g.Rest != s.Rest {
 			t.Errorf("%s\nbecame %s by\n%s", fmt.Sprintf("%+v", s), fmt.Sprintf("%+v", g), text)
 		}
 	}

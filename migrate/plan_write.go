@@ -27,9 +27,13 @@ func WritePlan(title string, steps []Step, note func(Step) string) []byte {
 	src := survey(Tree{Mailboxes: sources(steps)})
 	taken := make(map[string]string)
 	for _, s := range steps {
+		if s.Rest || len(s.SentFrom) > 0 { // a plan is of whole folders
+			fmt.Fprintf(&b, "\n# %s. A part of %s goes to %s; %s\n", note(s), oneLine(textOf(s.From)), oneLine(textOf(s.To)), oneLine(s.Why))
+			continue
+		}
 		fmt.Fprintf(&b, "\n# %s. %s\n[[folder]]\nfrom = %s\n", note(s), oneLine(s.Why), tomlString(src.nameFor(s.From)))
 		switch first := taken[s.To.Name]; {
-		case s.LeftOut || s.Rest:
+		case s.LeftOut:
 			b.WriteString("leave_out = true\n")
 		case s.Clash && first != "":
 			fmt.Fprintf(&b, "# %s goes there as well: take the # away to put them together, or choose another name\n# to = %s\n",

@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -70,9 +71,47 @@ func (j Job) prospects(steps []Step) ([]Prospect, error) {
 	var prospects []Prospect
 	for _, s := range steps {
 		name := s.From.Name
-		prospects = append(prospects, Prospect{Step: s, All: all[name], Waiting: waiting[name], Refused: counts[name][archive.Refused]})
+		p := Prospect{Step: s, All: all[name], Waiting: waiting[name], Refused: counts[name][archive.Refused]}
+		switch {
+		case s.Rest:
+			p.Waiting, err = j.onlyThere(s, viewsOf(slices.Values(steps)))
+		case len(s.SentFrom) > 0 && len(prospects) > 0: // the step before is that of the rest
+			p.Waiting, err = j.sentWaiting(s)
+			rest := &prospects[len(prospects)-1].Waiting
+			rest.Messages, rest.Octets = rest.Messages-p.Waiting.Messages, rest.Octets-p.Waiting.Octets
+		}
+		if err != nil {
+			return nil, err
+		}
+		prospects = append(prospects, p)
 	}
 	return prospects, nil
+}
+
+// onlyThere sums up what is to be brought of a view of all mail.
+func (j Job) onlyThere(s Step, views []string) (sum archive.Amount, err error) {
+	alone, err := j.Archive.Alone(j.Account, j.wanted(), s.From.Name, views)
+	for _, octets := range alone {
+		sum.Messages++
+		sum.Octets += octets
+	}
+	return sum, err
+}
+
+// sentWaiting sums up what is to be brought that the owner has sent.
+func (j Job) sentWaiting(s Step) (sum archive.Amount, err error) {
+	for after := int64(0); ; {
+		page, err := j.Archive.Pending(j.Account, j.wanted(), s.From.Name, after, 1000)
+		if err != nil || len(page) == 0 {
+			return sum, err
+		}
+		for _, e := range page {
+			if after = e.ID; isFrom(e.Header.From, s.SentFrom) {
+				sum.Messages++
+				sum.Octets += e.Octets
+			}
+		}
+	}
 }
 
 // maxTooLarge is how many messages of one mailbox are named that are too large.
@@ -83,13 +122,13 @@ func (j Job) warnings(room mail.Room, folders []Prospect) ([]string, error) {
 	var total archive.Amount
 	var warnings []string
 	for _, f := range folders {
-		if !f.brings() {
+		if f.LeftOut {
 			continue
 		}
 		total.Messages += f.Waiting.Messages
 		total.Octets += f.Waiting.Octets
 		if limit := room.LargestFor(f.To.Name); limit >= 0 && f.Waiting.Messages > 0 {
-			found, err := j.tooLarge(f.From, limit)
+			found, err := j.tooLarge(f, limit)
 			if err != nil {
 				return nil, err
 			}
@@ -114,7 +153,11 @@ func Shortage(room mail.Room, amount archive.Amount) string {
 }
 
 // tooLarge names the messages of a mailbox that are waiting and larger than limit.
-func (j Job) tooLarge(mb mail.Mailbox, limit int64) (named []string, err error) {
+func (j Job) tooLarge(f Prospect, limit int64) (named []string, err error) {
+	if f.Rest || len(f.SentFrom) > 0 { // what is too large for both is named once; the rest, the server will say
+		return nil, nil
+	}
+	mb := f.From
 	entries, err := j.Archive.Larger(j.Account, j.wanted(), mb.Name, limit, maxTooLarge+1)
 	for i, e := range entries {
 		if i == maxTooLarge {
@@ -156,11 +199,7 @@ func (r *run) preflight(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var steps []Step
-	for _, s := range r.layout.steps {
-		steps = append(steps, s)
-	}
-	folders, err := r.prospects(steps)
+	folders, err := r.prospects(slices.Collect(r.layout.all()))
 	if err != nil {
 		return err
 	}
@@ -177,7 +216,7 @@ func (r *run) preflight(ctx context.Context) error {
 func (r *run) tellWaiting(folders []Prospect) {
 	var total archive.Amount
 	for _, f := range folders {
-		if f.brings() {
+		if !f.LeftOut {
 			total.Messages += f.Waiting.Messages
 			total.Octets += f.Waiting.Octets
 		}
@@ -192,15 +231,22 @@ func (r *run) watchRoom() error {
 	if r.short || r.room.Octets < 0 && r.room.Messages < 0 {
 		return nil
 	}
-	messages, octets, err := r.Archive.ToBring(r.Account, r.wanted())
+	waiting, err := r.Archive.Waiting(r.Account, r.wanted())
 	if err != nil {
 		return err
+	}
+	var come archive.Amount
+	for name, steps := range r.layout.steps {
+		if s := steps[0]; !s.LeftOut && !s.Rest {
+			come.Messages += waiting[name].Messages
+			come.Octets += waiting[name].Octets
+		}
 	}
 	left := r.room
 	if left.Octets >= 0 {
 		left.Octets = max(left.Octets-r.octets, 0)
 	}
-	if w := Shortage(left, archive.Amount{Messages: messages, Octets: octets}); w != "" {
+	if w := Shortage(left, come); w != "" {
 		r.short = true
 		r.note(w)
 	}

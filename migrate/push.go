@@ -20,9 +20,9 @@ const (
 	batchOctets   = 8 << 20
 )
 
-// push brings what is pending in one mailbox of the archive.
-func (r *run) push(ctx context.Context, step Step) error {
-	from, to := step.From.Name, step.To
+// push brings what is pending of one share.
+func (r *run) push(ctx context.Context, p share) error {
+	to := p.To
 	b := r.box(to.Name)
 	for {
 		if b.listed && !b.selected { // the line broke: what was on its way is settled first, and may be pending again
@@ -30,7 +30,7 @@ func (r *run) push(ctx context.Context, step Step) error {
 				return err
 			}
 		}
-		batch, err := b.batch(from)
+		batch, err := b.batch(p)
 		if err != nil || len(batch) == 0 {
 			return err
 		}
@@ -43,7 +43,7 @@ func (r *run) push(ctx context.Context, step Step) error {
 		if err := b.bring(ctx, batch); err != nil {
 			return err
 		}
-		b.after[from] = batch[len(batch)-1].ID
+		b.after[p.key()] = batch[len(batch)-1].ID
 		select {
 		case <-r.Stop:
 			return retry.ErrStopped
@@ -53,21 +53,22 @@ func (r *run) push(ctx context.Context, step Step) error {
 }
 
 // batch returns the next entries to bring.
-func (b *box) batch(mailbox string) ([]archive.Entry, error) {
+func (b *box) batch(p share) ([]archive.Entry, error) {
+	mailbox := p.From.Name
 	for {
-		page, err := b.run.Archive.Pending(b.run.Account, b.run.wanted(), mailbox, b.after[mailbox], batchMessages)
+		page, err := b.run.Archive.Pending(b.run.Account, b.run.wanted(), mailbox, b.after[p.key()], batchMessages)
 		if err != nil || len(page) == 0 {
 			return nil, err
 		}
 		last := page[len(page)-1].ID
 		page = slices.DeleteFunc(page, func(e archive.Entry) bool {
 			_, skipped := b.run.skipped[e.ID]
-			return skipped
+			return skipped || p.takes != nil && !p.takes(e)
 		})
 		if len(page) > 0 {
 			return firstOctets(page, batchOctets), nil
 		}
-		b.after[mailbox] = last
+		b.after[p.key()] = last
 	}
 }
 
@@ -232,7 +233,7 @@ func (b *box) intend(batch []archive.Entry) error {
 func (b *box) append(ctx context.Context, batch []archive.Entry, s *sending) error {
 	outgoing := make([]mail.Outgoing, len(batch))
 	for i, e := range batch {
-		outgoing[i] = mail.Outgoing{Flags: e.Flags, Received: e.Received, Octets: e.Octets,
+		outgoing[i] = mail.Outgoing{Flags: b.run.flagsOf(e), Received: e.Received, Octets: e.Octets,
 			Open: func() (io.ReadCloser, error) { return b.run.openWatched(e) }}
 	}
 	told := make([]bool, len(batch))

@@ -24,7 +24,7 @@ type Report struct {
 	Failures []Failure // the refused ones, and the failed ones that this run came to
 	Findings []Finding
 
-	leftOut []string // the mailboxes that are not to be brought
+	layout layout
 }
 
 // A Failure is one message that is not at the destination.
@@ -69,7 +69,7 @@ func (r *run) report(before map[archive.State]int) (Report, error) {
 		Octets:   r.octets,
 		Findings: r.findings,
 	}
-	rep.leftOut = r.layout.leftOut()
+	rep.layout = r.layout
 	if err := r.countUndone(&rep, after); err != nil {
 		return rep, err
 	}
@@ -101,18 +101,26 @@ func (j Job) countUndone(rep *Report, counts map[archive.State]int) error {
 
 // countLeftOut takes what is not to be brought from what failed.
 func (j Job) countLeftOut(rep *Report) error {
-	if len(rep.leftOut) == 0 {
-		return nil
-	}
 	counts, err := j.Archive.MailboxCounts(j.Account)
 	if err != nil {
 		return err
 	}
 	rep.LeftOut = 0
-	for _, name := range rep.leftOut {
-		rep.LeftOut += counts[name][archive.Pending]
+	for s := range rep.layout.all() {
+		if !s.LeftOut && !s.Rest {
+			continue
+		}
+		n := counts[s.From.Name]
+		rep.LeftOut += n[archive.Pending]
 		if j.IncludeGone {
-			rep.LeftOut += counts[name][archive.Gone]
+			rep.LeftOut += n[archive.Gone]
+		}
+		if s.Rest {
+			alone, err := j.Archive.Alone(j.Account, j.wanted(), s.From.Name, rep.layout.views())
+			if err != nil {
+				return err
+			}
+			rep.LeftOut -= len(alone)
 		}
 	}
 	rep.Failed -= rep.LeftOut

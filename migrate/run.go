@@ -28,6 +28,11 @@ type Job struct {
 	// Held, if set, says that nothing is to be brought of a mailbox of the archive yet. It is asked again when there is
 	// More.
 	Held func(mailbox string) bool
+	// Whole, if set, reports when there is no More whether the source was gone through to its end. Until then nothing is
+	// brought of a view of all mail.
+	Whole func() bool
+	// Seen says what of POP3 mail is brought as read.
+	Seen Seen
 }
 
 func (j Job) wanted() archive.Wanted { return archive.Wanted{Gone: j.IncludeGone} }
@@ -44,6 +49,9 @@ func (j Job) Run(ctx context.Context) (Report, error) {
 		skipped: map[int64]Failure{},
 		blocked: map[string]bool{},
 	}
+	if from, ok := j.Archive.Account(); ok {
+		r.flagless = from.Protocol == "pop3"
+	}
 	before, err := j.Archive.Counts(j.Account)
 	if err != nil {
 		return Report{}, err
@@ -58,6 +66,8 @@ type run struct {
 	Job
 	retry     retry.Policy
 	layout    layout
+	flagless  bool              // the archive's mail comes from POP3, which has no flags
+	whole     bool              // everything that the source shows is archived
 	brought   map[string]bool   // mailboxes of the archive of which mail was brought before
 	ranBefore bool              // a run came to its end before
 	room      mail.Room         // what the destination took when the run began
@@ -65,7 +75,7 @@ type run struct {
 	boxes     map[string]*box   // by name at the destination
 	unsure    map[int64]int     // how often an entry's APPEND was left without an answer
 	skipped   map[int64]Failure // entries not to be tried again in this run
-	blocked   map[string]bool   // mailboxes of the archive that cannot be brought now
+	blocked   map[string]bool   // shares that cannot be brought now, by key
 	blockedBy error             // why the first of them cannot
 	findings  []Finding
 	octets    int64
@@ -132,24 +142,37 @@ func (r *run) round(ctx context.Context) error {
 		return err
 	}
 	for _, mb := range mailboxes {
-		step, brought := r.step(mb.Mailbox)
-		if !brought || r.blocked[mb.Name] || r.Held != nil && r.Held(mb.Name) {
+		if r.Held != nil && r.Held(mb.Name) {
 			continue
 		}
-		err := r.persist(ctx, func() error {
-			if err := r.makeFolder(ctx, mb, step); err != nil {
-				return err
-			}
-			return r.push(ctx, step)
-		})
-		if err == nil {
-			continue
-		}
-		if !mailboxOnly(err) {
+		shares, err := r.shares(mb.Name)
+		if err != nil {
 			return err
 		}
-		r.blocked[mb.Name], r.blockedBy = true, cmp.Or(r.blockedBy, notMade(err, step))
+		for _, p := range shares {
+			if err := r.bring(ctx, mb, p); err != nil {
+				return err
+			}
+		}
 	}
+	return nil
+}
+
+// bring brings one share of a mailbox.
+func (r *run) bring(ctx context.Context, mb archive.Mailbox, p share) error {
+	if r.blocked[p.key()] {
+		return nil
+	}
+	err := r.persist(ctx, func() error {
+		if err := r.makeFolder(ctx, mb, p); err != nil {
+			return err
+		}
+		return r.push(ctx, p)
+	})
+	if err == nil || !mailboxOnly(err) {
+		return err
+	}
+	r.blocked[p.key()], r.blockedBy = true, cmp.Or(r.blockedBy, notMade(err, p.Step))
 	return nil
 }
 

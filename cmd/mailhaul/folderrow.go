@@ -26,6 +26,7 @@ type folderRow struct {
 	To      string `json:"to,omitempty"`
 	New     bool   `json:"new,omitempty"`
 	LeftOut bool   `json:"left_out,omitempty"`
+	Part    bool   `json:"part,omitempty"` // only some of it goes there; why says which
 	Clash   bool   `json:"clash,omitempty"`
 	Why     string `json:"why,omitempty"`
 
@@ -55,7 +56,8 @@ func (r *folderRow) count(messages, octets int64) {
 // goes takes in where the folder goes.
 func (r *folderRow) goes(s migrate.Step) {
 	r.step = &s
-	r.LeftOut, r.Why, r.Clash = s.LeftOut || s.Rest, s.Why, s.Clash
+	r.LeftOut, r.Why, r.Clash = s.LeftOut, s.Why, s.Clash
+	r.Part = s.Rest || len(s.SentFrom) > 0
 	if !r.LeftOut {
 		r.To, r.New = s.To.Name, s.New
 	}
@@ -63,6 +65,9 @@ func (r *folderRow) goes(s migrate.Step) {
 
 func (r *folderRow) text() string {
 	name := mail.Printable(mail.NameText(r.Name))
+	if r.Part {
+		name = "a part of " + name
+	}
 	switch {
 	case r.step == nil && r.Role != mail.RoleNone && r.Role != mail.RoleInbox:
 		name += " (" + string(r.Role) + ")"

@@ -53,6 +53,7 @@ func (o *selection) wanted() func(mail.Mailbox) bool {
 // folderOptions are what the person says about folders.
 type folderOptions struct {
 	selection
+	pop3Options
 	maps         []string
 	prefix, plan string
 }
@@ -62,12 +63,16 @@ func (o *folderOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.prefix, "prefix", "", "bring everything else beneath the folder `NAME`")
 	f.StringVar(&o.plan, "plan", "", "obey the plan in `FILE`, which mailhaul plan wrote")
 	o.selection.addFlags(f)
+	o.addFolderFlags(f)
 }
 
 // rules reads what the person said.
 func (o *folderOptions) rules() (migrate.Rules, error) {
 	r := o.selection.rules()
 	r.Prefix = o.prefix
+	if err := o.pop3Options.rules(&r); err != nil {
+		return r, err
+	}
 	for _, s := range o.maps {
 		rule, err := migrate.ParseRule(s)
 		if err != nil {
@@ -156,6 +161,9 @@ func (s *survey) look(ctx context.Context, t *terminal, args []string) (outlook,
 	}
 	defer a.Close()
 	t.notes(a)
+	if err := s.fits(protocolOf(a)); err != nil {
+		return outlook{}, err
+	}
 	if len(args) == 1 {
 		return archiveFolders(a)
 	}
@@ -170,6 +178,9 @@ func (s *survey) look(ctx context.Context, t *terminal, args []string) (outlook,
 // lookAtAccount logs in at both accounts before it looks at either: a question for a password comes before the work.
 func (s *survey) lookAtAccount(ctx context.Context, t *terminal, args []string, rules migrate.Rules) (outlook, error) {
 	if err := s.source.parse(args[0]); err != nil {
+		return outlook{}, err
+	}
+	if err := s.fits(s.source.account.Protocol); err != nil {
 		return outlook{}, err
 	}
 	login, err := t.login(ctx, &s.source)
@@ -241,7 +252,7 @@ func mapped(ctx context.Context, acct account.Account, boxes []imap.MailboxRepor
 		row := accountRow(counts[s.From.Name])
 		row.goes(s)
 		o.folders = append(o.folders, row)
-		if !s.LeftOut && !s.Rest {
+		if !s.LeftOut && !s.Rest && len(s.SentFrom) == 0 {
 			all.Messages += int(max(counts[s.From.Name].Messages, 0))
 			all.Octets += max(counts[s.From.Name].Octets, 0)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,6 +71,10 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 	if err != nil {
 		return err
 	}
+	seen, err := migrate.ParseSeen(o.restore.folders.seen)
+	if err := cmp.Or(err, o.restore.folders.fits(o.source.account.Protocol)); err != nil {
+		return err
+	}
 	if o.restore.dryRun {
 		return dryRun(ctx, t, &survey{o.restore.folders, o.source, o.restore.destination, o.restore.includeGone}, from, to)
 	}
@@ -94,7 +99,7 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 	watch, end := t.watch(true)
 	rep := newReport("migrate")
 	pull := backup.Job{Source: src, Archive: a, Watch: watch, Wanted: o.restore.folders.wanted()}
-	push := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: o.restore.includeGone, Watch: watch}
+	push := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: o.restore.includeGone, Seen: seen, Watch: watch}
 	err = pipeline{pull, push, i}.run(ctx, rep)
 	end()
 	err = cmp.Or(err, rep.addFolders(a, &dst.key))
@@ -118,6 +123,8 @@ func (p pipeline) run(ctx context.Context, rep *report) error {
 	stop := p.stopOfPull()
 	push, pull := p.push, p.pull
 	push.Stop, pull.Stop = p.interrupt.stop, stop.c
+	var whole atomic.Bool // the source was gone through to its end
+	push.Whole = whole.Load
 	var brought migrate.Report
 	var pushErr error
 	pushed := make(chan struct{})
@@ -129,6 +136,7 @@ func (p pipeline) run(ctx context.Context, rep *report) error {
 		}
 	}()
 	got, pullErr := pull.Run(ctx)
+	whole.Store(pullErr == nil)
 	held.releaseAll()
 	close(more)
 	<-pushed

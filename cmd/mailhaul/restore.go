@@ -36,6 +36,7 @@ func (o *restoreOptions) addFlags(f *pflag.FlagSet, alone bool) {
 	f.BoolVar(&o.includeGone, "include-gone", false, "bring also what the source showed once and does not show any more")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "say what would be brought where, and change nothing")
 	o.folders.addFlags(f)
+	o.folders.addFlagFlags(f)
 }
 
 func newRestoreCommand(t *terminal, i *interrupt) *cobra.Command {
@@ -66,6 +67,10 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	if err != nil {
 		return err
 	}
+	seen, err := migrate.ParseSeen(o.folders.seen)
+	if err != nil {
+		return err
+	}
 	if o.dryRun {
 		s := survey{folderOptions: o.folders, destination: o.destination, includeGone: o.includeGone}
 		s.source.insecure = o.destination.insecure
@@ -77,6 +82,9 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	}
 	defer a.Close()
 	t.notes(a)
+	if err := o.folders.fits(protocolOf(a)); err != nil {
+		return err
+	}
 	dst, err := t.openDestination(ctx, &o.destination)
 	if err != nil {
 		return err
@@ -87,7 +95,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	}
 	watch, end := t.watch(false)
 	rep := newReport("restore")
-	got, err := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: o.includeGone, Watch: watch, Stop: i.stop}.Run(ctx)
+	got, err := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: o.includeGone, Seen: seen, Watch: watch, Stop: i.stop}.Run(ctx)
 	end()
 	rep.addDestination(got)
 	err = cmp.Or(err, rep.addFolders(a, &dst.key))
