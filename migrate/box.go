@@ -31,10 +31,10 @@ type box struct {
 	next    uint32
 	first   uint32 // next, before this run's first APPEND; 0: none yet
 	index   map[uint64][]candidate
-	claimed map[uint32]bool  // UIDs that belong to an entry of ours
-	sent    map[uint32]int64 // UIDs this run's APPENDs got → entry
-	after   map[string]int64 // by key of the share: entries up to this one have been dealt with in this run
-	took    time.Duration    // by the last batch
+	claimed map[uint32]bool     // UIDs that belong to an entry of ours
+	sent    map[uint32]sentMail // by the UIDs this run's APPENDs got
+	after   map[string]int64    // by key of the share: entries up to this one have been dealt with in this run
+	took    time.Duration       // by the last batch
 }
 
 type candidate struct {
@@ -47,7 +47,7 @@ var seed = maphash.MakeSeed()
 func (r *run) box(name string) *box {
 	b := r.boxes[name]
 	if b == nil {
-		b = &box{run: r, at: r.Destination, name: name, index: map[uint64][]candidate{}, sent: map[uint32]int64{}, after: map[string]int64{}}
+		b = &box{run: r, at: r.Destination, name: name, index: map[uint64][]candidate{}, sent: map[uint32]sentMail{}, after: map[string]int64{}}
 		r.boxes[name] = b
 	}
 	return b

@@ -110,7 +110,8 @@ func (b *box) noteOnce(said *bool, text string) {
 	}
 }
 
-// audit lists once what this run has appended to each mailbox: whatever the server said, it must be there now.
+// audit lists once what this run has appended to each mailbox: whatever the server said, it must be there now, and
+// flagged.
 func (r *run) audit(ctx context.Context) error {
 	for _, b := range r.boxes {
 		if len(b.sent) == 0 {
@@ -131,17 +132,23 @@ func (b *box) audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	missing := make(map[uint32]int64, len(b.sent))
-	for uid, id := range b.sent {
-		missing[uid] = id
-	}
+	var lies, unflagged []archive.Outcome
 	for _, it := range items {
-		delete(missing, uidOf(it))
+		sent, ok := b.sent[uidOf(it)]
+		if !ok {
+			continue
+		}
+		delete(b.sent, uidOf(it))
+		if lie, lied := b.unflagged(sent, it); lied {
+			unflagged = append(unflagged, lie)
+		}
 	}
-	var lies []archive.Outcome
-	for _, id := range missing {
-		lies = append(lies, keptNothing(archive.Entry{ID: id}, b.name))
+	for _, sent := range b.sent {
+		lies = append(lies, keptNothing(archive.Entry{ID: sent.entry}, b.name))
 	}
 	clear(b.sent)
+	if err := b.run.Archive.Settle(b.run.Account, unflagged); err != nil {
+		return err
+	}
 	return b.settle(lies)
 }

@@ -41,4 +41,10 @@ type Destination interface {
 	// there: it was not sent, or turned away for a reason that lies not in it (a quota, a busy server), which is then
 	// the error returned. It sends no message again that the server may have.
 	Append(ctx context.Context, mailbox string, batch []mail.Outgoing, done func(i int, got mail.Stored, err error)) error
+
+	// Mark adds flags to messages of the mailbox, those that Append has sent them without, and returns for each message
+	// which of them it is without all the same: \Deleted always, for anybody's EXPUNGE would take the message away, and
+	// what the mailbox does not keep or the server refuses, which is no error. After an error some may have been added;
+	// to mark again does no harm.
+	Mark(ctx context.Context, mailbox string, marks []mail.Marking) (dropped []mail.Flags, err error)
 }

@@ -110,11 +110,23 @@ func (b *box) pairByContent(ctx context.Context, s *sending, items []mail.Item) 
 	for i, e := range entries {
 		switch {
 		case pairs[i] != 0:
+			if i >= named { // nobody has said what it was stored with
+				s.lack(e, e.Flags.Without(shownFlags(items, pairs[i])))
+			}
 			s.outcomes = append(s.outcomes, b.done(e, pairs[i]))
 		case i < named:
 			s.unnamed = append(s.unnamed, e)
 		default:
 			s.unsure = append(s.unsure, e)
+		}
+	}
+	return nil
+}
+
+func shownFlags(items []mail.Item, uid uint32) mail.Flags {
+	for _, it := range items {
+		if uidOf(it) == uid {
+			return it.Flags
 		}
 	}
 	return nil
@@ -190,16 +202,22 @@ func (b *box) settleIntents(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		e.Flags = b.run.flagsOf(e)
 		s.unsure = append(s.unsure, e)
 	}
-	if b.run.layout.there[b.name] {
-		if err := b.lookFor(ctx, s, intents); err != nil {
-			return err
-		}
-	} else {
+	if !b.run.layout.there[b.name] {
 		b.notThere(s) // nor is anything else
+		return b.settle(s.outcomes)
 	}
-	return b.settle(s.outcomes)
+	err = b.lookFor(ctx, s, intents)
+	if err == nil {
+		err = b.mark(ctx, s)
+	}
+	b.holdBack(s)
+	if serr := b.settle(s.outcomes); serr != nil { // what was found is not looked for again: it is claimed
+		return serr
+	}
+	return err
 }
 
 // lookFor looks from the UIDNEXT the intents were written at, or, if the folder was numbered anew since, everywhere.

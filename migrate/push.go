@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -164,6 +165,7 @@ func (b *box) settle(outcomes []archive.Outcome) error {
 		switch o.State {
 		case archive.Done:
 			told.Appended++
+			b.run.drop(o.Lacks)
 		case archive.Present, archive.Merged:
 			told.Present++
 		case archive.Refused:
@@ -187,10 +189,11 @@ func (b *box) tellRefused(o archive.Outcome) error {
 
 // A sending is one batch on its way: each entry ends in exactly one of the lists.
 type sending struct {
-	took     time.Duration     // by the APPENDs
-	outcomes []archive.Outcome // known
-	unnamed  []archive.Entry   // the server said OK, and no UID
-	unsure   []archive.Entry   // the server may have it or not
+	took     time.Duration        // by the APPENDs
+	outcomes []archive.Outcome    // known
+	unnamed  []archive.Entry      // the server said OK, and no UID
+	unsure   []archive.Entry      // the server may have it or not
+	lacks    map[int64]mail.Flags // by entry: what is there without these flags
 }
 
 // send appends the entries. Their intents are on disk before the first octet leaves. When the line breaks, what
@@ -209,9 +212,10 @@ func (b *box) send(ctx context.Context, batch []archive.Entry) error {
 	err := b.append(ctx, batch, s)
 	s.took = time.Since(began)
 	b.took = s.took
-	if err == nil && len(s.unnamed) > 0 {
-		err = b.look(ctx, s)
+	if sameSession(err) {
+		err = cmp.Or(err, b.lookAfter(ctx, s))
 	}
+	b.holdBack(s)
 	if serr := b.settle(s.outcomes); serr != nil {
 		return serr
 	}
@@ -219,6 +223,16 @@ func (b *box) send(ctx context.Context, batch []archive.Entry) error {
 		return err
 	}
 	return b.check(ctx, batch, s.outcomes)
+}
+
+// lookAfter finds what was stored without a UID, and marks what was stored without flags.
+func (b *box) lookAfter(ctx context.Context, s *sending) error {
+	if len(s.unnamed) > 0 {
+		if err := b.look(ctx, s); err != nil {
+			return err
+		}
+	}
+	return b.mark(ctx, s)
 }
 
 func (b *box) intend(batch []archive.Entry) error {
@@ -233,7 +247,8 @@ func (b *box) intend(batch []archive.Entry) error {
 func (b *box) append(ctx context.Context, batch []archive.Entry, s *sending) error {
 	outgoing := make([]mail.Outgoing, len(batch))
 	for i, e := range batch {
-		outgoing[i] = mail.Outgoing{Flags: b.run.flagsOf(e), Received: e.Received, Octets: e.Octets,
+		batch[i].Flags = b.run.flagsOf(e)
+		outgoing[i] = mail.Outgoing{Flags: batch[i].Flags, Received: e.Received, Octets: e.Octets,
 			Open: func() (io.ReadCloser, error) { return b.run.openWatched(e) }}
 	}
 	told := make([]bool, len(batch))
@@ -269,6 +284,7 @@ func (b *box) answered(e archive.Entry, got mail.Stored, err error, s *sending) 
 		b.run.retry.Progress()
 		b.run.octets += e.Octets
 		b.run.Watch.Tell(progress.Moved{Half: progress.Destination, Octets: e.Octets})
+		s.lack(e, got.Lacks)
 		if got.UID == 0 {
 			s.unnamed = append(s.unnamed, e)
 			return
@@ -288,6 +304,6 @@ func (b *box) answered(e archive.Entry, got mail.Stored, err error, s *sending) 
 // done claims a UID that is ours because an APPEND of ours got it.
 func (b *box) done(e archive.Entry, uid uint32) archive.Outcome {
 	b.next = max(b.next, uid+1)
-	b.sent[uid] = e.ID
+	b.sent[uid] = sentMail{e.ID, b.run.flagging(e.Flags, nil)}
 	return b.claim(e, archive.Done, uid)
 }

@@ -23,6 +23,8 @@ type Report struct {
 	Octets   int64
 	Failures []Failure // the refused ones, and the failed ones that this run came to
 	Findings []Finding
+	// Dropped is how many messages that were appended, in this run or an earlier one, are there without which flags.
+	Dropped map[mail.Flag]int
 
 	layout layout
 }
@@ -71,6 +73,9 @@ func (r *run) report(before map[archive.State]int) (Report, error) {
 	}
 	rep.layout = r.layout
 	if err := r.countUndone(&rep, after); err != nil {
+		return rep, err
+	}
+	if rep.Dropped, err = r.Archive.Lacking(r.Account); err != nil {
 		return rep, err
 	}
 	rep.Failures, err = r.failures()

@@ -48,6 +48,9 @@ func (j Job) Run(ctx context.Context) (Report, error) {
 		unsure:  map[int64]int{},
 		skipped: map[int64]Failure{},
 		blocked: map[string]bool{},
+
+		flaggings: map[string]*flagging{},
+		dropped:   map[mail.Flag]int{},
 	}
 	if from, ok := j.Archive.Account(); ok {
 		r.flagless = from.Protocol == "pop3"
@@ -57,6 +60,7 @@ func (j Job) Run(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	err = r.work(ctx)
+	r.noteDropped()
 	report, rerr := r.report(before)
 	return report, cmp.Or(err, rerr)
 }
@@ -80,6 +84,8 @@ type run struct {
 	findings  []Finding
 	octets    int64
 	sample    sample
+	flaggings map[string]*flagging
+	dropped   map[mail.Flag]int // messages of this run that are there without the flag
 }
 
 func (r *run) work(ctx context.Context) error {

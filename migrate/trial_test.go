@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -48,6 +49,12 @@ func client(srv *postoffice.Server) *imap.Client {
 // filled makes an archive in a new directory that holds the messages in its INBOX.
 func filled(t testing.TB, messages ...[]byte) (dir string) {
 	t.Helper()
+	return flagged(t, nil, messages...)
+}
+
+// flagged makes one in which all of them have these flags.
+func flagged(t testing.TB, flags mail.Flags, messages ...[]byte) (dir string) {
+	t.Helper()
 	dir = inMemory(t)
 	a, err := archive.Open(dir, archive.Options{Create: true})
 	if err != nil {
@@ -60,7 +67,7 @@ func filled(t testing.TB, messages ...[]byte) (dir string) {
 	b := a.NewBatch()
 	inbox := mail.Mailbox{Name: mail.Inbox, Role: mail.RoleInbox}
 	for i, m := range messages {
-		item := mail.Item{Ref: mail.Ref{Mailbox: mail.Inbox, UID: strconv.Itoa(i)}, Size: int64(len(m))}
+		item := mail.Item{Ref: mail.Ref{Mailbox: mail.Inbox, UID: strconv.Itoa(i)}, Size: int64(len(m)), Flags: flags}
 		if _, err := b.Put(item, inbox, bytes.NewReader(m)); err != nil {
 			t.Fatal(err)
 		}
@@ -168,6 +175,15 @@ func (m mortal) Append(ctx context.Context, mailbox string, batch []mail.Outgoin
 		}
 	}
 	return nil
+}
+
+// Mark is a step too.
+func (m mortal) Mark(ctx context.Context, mailbox string, marks []mail.Marking) ([]mail.Flags, error) {
+	if err := m.world.at("STORE", false); err != nil {
+		return nil, err
+	}
+	dropped, err := m.Client.Mark(ctx, mailbox, marks)
+	return dropped, cmp.Or(m.world.at("STORE", true), err)
 }
 
 // checkOnce fails the test unless everything is at the destination once.

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,10 +26,12 @@ type report struct {
 	Source      *sourceReport      `json:"source,omitempty"`
 	Destination *destinationReport `json:"destination,omitempty"`
 	Folders     []folderReport     `json:"folders,omitempty"`
-	Failures    []failureReport    `json:"failures"`
-	Findings    []findingReport    `json:"findings"`
-	Error       string             `json:"error,omitempty"`
-	Hint        string             `json:"hint,omitempty"`
+	// Dropped counts the messages that were appended, in this run or an earlier one, and are there without the flag.
+	Dropped  map[string]int  `json:"dropped_flags,omitempty"`
+	Failures []failureReport `json:"failures"`
+	Findings []findingReport `json:"findings"`
+	Error    string          `json:"error,omitempty"`
+	Hint     string          `json:"hint,omitempty"`
 }
 
 type sourceReport struct {
@@ -97,6 +102,12 @@ func (r *report) addPartial(b backup.Report) {
 func (r *report) addDestination(m migrate.Report) {
 	r.Destination = &destinationReport{Archived: m.Archived, Known: m.Known, Appended: m.Appended, Present: m.Present,
 		Merged: m.Merged, Refused: m.Refused, Failed: m.Failed, LeftOut: m.LeftOut, Gone: m.Gone, Bytes: m.Octets}
+	for f, n := range m.Dropped {
+		if r.Dropped == nil {
+			r.Dropped = make(map[string]int)
+		}
+		r.Dropped[string(f)] += n
+	}
 	for _, f := range m.Failures {
 		h := f.Header
 		r.Failures = append(r.Failures, failureReport{Mailbox: f.Ref.Mailbox, Ref: f.Ref.String(), MessageID: h.MessageID,
@@ -168,6 +179,9 @@ func (r *report) text() string {
 			"known", d.Known, "appended", d.Appended, "present", d.Present, "merged", d.Merged, "refused", d.Refused,
 			"failed", r.named(progress.Destination), "not reached", d.Failed-r.named(progress.Destination), "left out", d.LeftOut, "gone", d.Gone), size(d.Bytes))
 	}
+	if len(r.Dropped) > 0 {
+		fmt.Fprintf(&b, "flags not kept there: %s\n", r.dropped())
+	}
 	for i, f := range r.Failures {
 		if i == maxListed {
 			fmt.Fprintf(&b, "and %d more; --json lists them all\n", len(r.Failures)-i)
@@ -179,6 +193,21 @@ func (r *report) text() string {
 		fmt.Fprintf(&b, "%s: %s: %s\n", f.Kind, mail.Printable(f.Mailbox+" "+f.MessageID), mail.Printable(f.Reason))
 	}
 	return b.String()
+}
+
+// dropped names the flags and how many messages are without them, the most first.
+func (r *report) dropped() string {
+	flags := slices.Collect(maps.Keys(r.Dropped))
+	slices.SortFunc(flags, func(x, y string) int { return cmp.Or(r.Dropped[y]-r.Dropped[x], strings.Compare(x, y)) })
+	var some []string
+	for i, f := range flags {
+		if i == maxListed {
+			some = append(some, fmt.Sprintf("and %d more", len(flags)-i))
+			break
+		}
+		some = append(some, fmt.Sprintf("%s of %d", mail.Printable(f), r.Dropped[f]))
+	}
+	return strings.Join(some, ", ")
 }
 
 // named counts the failed ones that the run came to; the others it was stopped before.

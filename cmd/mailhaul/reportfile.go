@@ -5,8 +5,10 @@ import (
 	"encoding/csv"
 	"fmt"
 	"html/template"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,6 +116,9 @@ func (r *report) csv() ([]byte, error) {
 	}
 	for _, f := range r.Findings {
 		w.Write(cells(f.Kind, f.Mailbox, "", "", "", f.MessageID, f.Path, f.Reason))
+	}
+	for _, f := range slices.Sorted(maps.Keys(r.Dropped)) {
+		w.Write(cells("unflagged", "", "", "", "", "", "", fmt.Sprintf("%d messages are there without the flag %s", r.Dropped[f], f)))
 	}
 	w.Flush()
 	return b.Bytes(), w.Error()

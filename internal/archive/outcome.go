@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -35,9 +36,10 @@ type Intent struct {
 type Outcome struct {
 	Entry         int64
 	State         State
-	Mailbox       string // the destination's
-	Validity, UID uint32 // of the message there; UID 0: unknown
-	Reason        string // the server's words, if it refused
+	Mailbox       string     // the destination's
+	Validity, UID uint32     // of the message there; UID 0: unknown
+	Reason        string     // the server's words, if it refused
+	Lacks         mail.Flags // of a message that is Done: the flags it is there without
 }
 
 // ErrOutcome says that an entry is not to be appended, for it has an outcome or an intent already.
@@ -90,11 +92,15 @@ func (a *Archive) settle(dest int64, o Outcome) error {
 	if o.State < Done || o.State > Refused {
 		return fmt.Errorf("%d is no outcome", o.State)
 	}
+	reason := o.Reason[:min(len(o.Reason), maxReason)]
+	if o.State == Done {
+		reason = join(o.Lacks)
+	}
 	_, err := a.ledger.exec(`insert into outcome (dest, entry, state, mailbox, validity, next, uid, reason)
 		values (?, ?, ?, ?, ?, 0, ?, ?) on conflict do update set
 		state = excluded.state, mailbox = excluded.mailbox, validity = excluded.validity, next = 0,
 		uid = excluded.uid, reason = excluded.reason`,
-		dest, o.Entry, o.State, []byte(o.Mailbox), o.Validity, o.UID, o.Reason[:min(len(o.Reason), maxReason)])
+		dest, o.Entry, o.State, []byte(o.Mailbox), o.Validity, o.UID, reason)
 	return err
 }
 
@@ -157,6 +163,22 @@ func (a *Archive) Refused(dest mail.Account) ([]Outcome, error) {
 			return err
 		}, destArgs(dest)...)
 	return all, err
+}
+
+// Lacking returns how many messages are Done at the destination without which flags.
+func (a *Archive) Lacking(dest mail.Account) (map[mail.Flag]int, error) {
+	counts := map[mail.Flag]int{}
+	err := a.ledger.each("select reason, count(*) from outcome where "+toDestination+" and "+is(Done)+" and reason <> '' group by reason",
+		func(scan func(...any) error) error {
+			var flags string
+			var n int
+			err := scan(&flags, &n)
+			for _, f := range strings.Fields(flags) {
+				counts[mail.Flag(f)] += n
+			}
+			return err
+		}, destArgs(dest)...)
+	return counts, err
 }
 
 // Reopen makes what the destination refused pending again.

@@ -77,6 +77,7 @@ type flight struct {
 	attempt
 	letter *letter
 	cmd    *imapclient.AppendCommand
+	lacks  mail.Flags // what is not sent with it
 }
 
 func (a *appending) run(opened map[string]mail.Status) error {
@@ -101,16 +102,22 @@ func (a *appending) run(opened map[string]mail.Status) error {
 
 // enter selects the mailbox if need be and makes sure that it is the one that was opened.
 func (a *appending) enter(opened map[string]mail.Status) error {
-	if a.session.mailbox != a.mailbox {
-		if err := a.open(a.mailbox); err != nil {
+	err := a.reopen(a.mailbox, opened)
+	a.opened = opened[a.mailbox]
+	return err
+}
+
+// reopen selects the mailbox if need be; it is an error if it is not the one that was opened before.
+func (s *session) reopen(mailbox string, opened map[string]mail.Status) error {
+	if s.mailbox != mailbox {
+		if err := s.open(mailbox); err != nil {
 			return err
 		}
 	}
-	if _, ok := opened[a.mailbox]; !ok {
-		opened[a.mailbox] = a.status
+	if _, ok := opened[mailbox]; !ok {
+		opened[mailbox] = s.status
 	}
-	a.opened = opened[a.mailbox]
-	if a.opened.Validity != a.status.Validity {
+	if opened[mailbox].Validity != s.status.Validity {
 		return strange("the server has given the folder a new UIDVALIDITY since it was opened")
 	}
 	return nil
@@ -155,12 +162,11 @@ func (a *appending) send(next attempt) {
 		return
 	}
 	a.guard.post(l)
-	cmd := a.imap.Append(alias(a.mailbox), 0, &imap.AppendOptions{
-		Flags: a.storable(m.Flags, next.reduced), Time: internalDate(m.Received),
-	})
+	flags := a.storable(m.Flags, next.reduced)
+	cmd := a.imap.Append(alias(a.mailbox), 0, &imap.AppendOptions{Flags: onWire(flags), Time: internalDate(m.Received)})
 	cmd.Close() // what goes wrong here, the wait for the answer will tell
 	l.close()
-	a.flying = append(a.flying, flight{next, l, cmd})
+	a.flying = append(a.flying, flight{next, l, cmd, m.Flags.Without(flags)})
 	if l.err != nil {
 		a.gone = l.err
 	}
@@ -199,7 +205,7 @@ func (a *appending) stored(f flight, data *imap.AppendData) {
 		uid = 0
 	}
 	a.uids[uid] = true
-	a.done(f.i, mail.Stored{UID: uid}, nil)
+	a.done(f.i, mail.Stored{UID: uid, Lacks: f.lacks}, nil)
 }
 
 // refused deals with a definite no: the message is not stored (RFC 3501 §6.3.11).

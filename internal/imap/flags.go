@@ -17,22 +17,27 @@ const (
 
 // storable returns the flags of a message that are sent with it: those the mailbox can keep (PERMANENTFLAGS). \Deleted
 // is never among them, for it would have the next EXPUNGE of anybody take the message away again.
-func (s *session) storable(flags mail.Flags, reduced int) []imap.Flag {
-	var list []imap.Flag
+func (s *session) storable(flags mail.Flags, reduced int) (some mail.Flags) {
 	for _, f := range flags {
-		if f.Is(mail.Deleted) || !soundFlag(string(f)) || !s.keeps(f) {
+		if !s.keeps(f) || reduced == noFlags || reduced == systemFlags && !f.System() {
 			continue
 		}
-		if reduced == noFlags || reduced == systemFlags && !f.System() {
-			continue
-		}
+		some = append(some, f)
+	}
+	return some
+}
+
+// keeps reports whether the mailbox claims to keep the flag, and has not refused it.
+func (s *session) keeps(f mail.Flag) bool {
+	return !f.Is(mail.Deleted) && soundFlag(string(f)) && (s.permanent.Has(f) || s.keywords && !f.System()) && !s.spurned.Has(f)
+}
+
+// onWire returns flags as go-imap wants them.
+func onWire(flags mail.Flags) (list []imap.Flag) {
+	for _, f := range flags {
 		list = append(list, imap.Flag(f))
 	}
 	return list
-}
-
-func (s *session) keeps(f mail.Flag) bool {
-	return s.permanent.Has(f) || s.keywords && !f.System()
 }
 
 // reducible returns how to send the flags of a message that was refused with those of reduced, if there is a way

@@ -95,7 +95,7 @@ func (s *session) selected(data *imap.SelectData) error {
 	if !known.opening.permanent { // then all of FLAGS can be stored (RFC 3501 §7.1)
 		flags = data.Flags
 	}
-	s.permanent, s.keywords, s.reduced, s.balked = nil, false, allFlags, 0
+	s.permanent, s.keywords, s.spurned, s.reduced, s.balked = nil, false, nil, allFlags, 0
 	for _, f := range flags {
 		s.keywords = s.keywords || f == imap.FlagWildcard
 		s.permanent = append(s.permanent, mail.Flag(f))

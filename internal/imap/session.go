@@ -34,6 +34,7 @@ type session struct {
 	guessed   bool       // its Next is a guess: the server does not tell
 	permanent mail.Flags // what can be stored with a message in it
 	keywords  bool       // so can any keyword
+	spurned   mail.Flags // refused all the same, each by itself
 	reduced   int        // how little of the flags it takes: allFlags, systemFlags or noFlags
 	balked    int        // how many messages it refused for their flags
 }

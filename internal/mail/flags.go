@@ -61,6 +61,17 @@ func (f Flag) System() bool { return strings.HasPrefix(string(f), `\`) }
 // Has reports whether f is in the set.
 func (s Flags) Has(f Flag) bool { return slices.ContainsFunc(s, f.Is) }
 
+// Without returns the flags of the set that others does not hold.
+func (s Flags) Without(others Flags) Flags {
+	var rest Flags
+	for _, f := range s {
+		if !others.Has(f) {
+			rest = append(rest, f)
+		}
+	}
+	return rest
+}
+
 // Equal reports whether both sets hold the same flags.
 func (s Flags) Equal(other Flags) bool {
 	return len(s) == len(other) && !slices.ContainsFunc(s, func(f Flag) bool { return !other.Has(f) })

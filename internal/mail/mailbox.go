@@ -124,8 +124,16 @@ type Outgoing struct {
 
 // Stored is what a server has said of a message that it took.
 type Stored struct {
-	UID   uint32 // as a valid APPENDUID (RFC 4315) names it; 0: it named none
-	Lacks Flags  // the flags of the message that it was sent without
+	UID uint32 // as a valid APPENDUID (RFC 4315) names it; 0: it named none
+	// Lacks are the flags of the message that it was sent without, for whatever reason: \Deleted always, those that
+	// the mailbox does not keep, cannot be said, or were refused.
+	Lacks Flags
+}
+
+// A Marking is flags that are to be added to a message.
+type Marking struct {
+	UID   uint32
+	Flags Flags
 }
 
 // A Login is who logs in and how the secret is had; it is asked for at the first login only and kept by nobody else.

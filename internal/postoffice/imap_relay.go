@@ -76,7 +76,8 @@ func (r *relay) next() error {
 		return r.endless()
 	}
 	if r.verb != "APPEND" { // whose message the session must see first
-		if f := r.fault(r.verb, false, 0, nil); f != nil && f.Do == Nothing {
+		holds := func(f *Fault) bool { return strings.Contains(r.command, f.Holds) }
+		if f := r.faultAmong(r.verb, false, 0, nil, holds); f != nil && f.Do == Nothing {
 			return r.answer(f)
 		} else if f != nil {
 			r.withheld = f

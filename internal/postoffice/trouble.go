@@ -143,6 +143,9 @@ type Fault struct {
 	Larger int64
 	Match  func(Message) bool
 
+	// Holds, over IMAP, counts only commands in which this stands. It goes with all but APPEND and FETCH of bodies.
+	Holds string
+
 	// Early refuses an APPEND instead of asking for its literal; Match is not asked then. A FETCH it befalls before
 	// anything is shown, as it does in servers that put an answer together before they send it.
 	Early bool

@@ -36,8 +36,9 @@ func octets(bodies ...string) [][]byte {
 
 // An answer is one call of done.
 type answer struct {
-	uid uint32
-	err error
+	uid   uint32
+	lacks mail.Flags
+	err   error
 }
 
 // appendTo appends to the INBOX and returns the answers by message; one that is missing was not reported.
@@ -48,7 +49,7 @@ func appendTo(t *testing.T, a Account, batch []mail.Outgoing) (map[int]answer, e
 		if _, twice := answers[i]; twice || i < 0 || i >= len(batch) {
 			t.Errorf("the outcome of message %d of %d is reported twice, or not one of them", i, len(batch))
 		}
-		answers[i] = answer{got.UID, err}
+		answers[i] = answer{got.UID, got.Lacks, err}
 	})
 	return answers, err
 }
@@ -162,10 +163,40 @@ func flags(t *testing.T, a Account) {
 		m.Flags = mail.MakeFlags(set...)
 		batch = append(batch, m)
 	}
-	mustSend(t, a, batch)
+	answers, err := appendTo(t, a, batch)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i, m := range a.Messages(mail.Inbox) {
 		if !m.Flags.Equal(mail.MakeFlags(want[i]...)) {
 			t.Errorf("message %d has the flags %v, want %v", i, m.Flags, want[i])
+		}
+		if lacks := batch[i].Flags.Without(m.Flags); answers[i].err != nil || !answers[i].lacks.Equal(lacks) {
+			t.Errorf("message %d is said to lack %v, %v; want %v", i, answers[i].lacks, answers[i].err, lacks)
+		}
+	}
+}
+
+// mark: flags are added, beside those there are, and those that cannot be are told; \Deleted never is. What is not
+// there harms nobody.
+func mark(t *testing.T, a Account) {
+	first := outgoing(octets("flags")[0])
+	first.Flags = mail.MakeFlags(`\Seen`)
+	mustSend(t, a, []mail.Outgoing{first, outgoing(octets("x", "y")[1])})
+	there := a.Messages(mail.Inbox)
+	for range 2 {
+		dropped, err := a.Destination.Mark(t.Context(), mail.Inbox, []mail.Marking{
+			{UID: there[1].UID, Flags: mail.MakeFlags("work", `\Flagged`)},
+			{UID: there[0].UID, Flags: mail.MakeFlags("two words", `\Deleted`, `\Flagged`, "work")},
+			{UID: 4000000000, Flags: mail.MakeFlags("work")},
+		})
+		if err != nil || len(dropped) != 3 || len(dropped[0]) > 0 || !dropped[1].Equal(mail.MakeFlags(`\Deleted`, "two words")) {
+			t.Errorf("Mark = %q, %v", dropped, err)
+		}
+	}
+	for i, want := range [][]string{{`\Flagged`, `\Seen`, "work"}, {`\Flagged`, "work"}} {
+		if m := a.Messages(mail.Inbox)[i]; !m.Flags.Equal(mail.MakeFlags(want...)) {
+			t.Errorf("message %d has the flags %v, want %v", i, m.Flags, want)
 		}
 	}
 }

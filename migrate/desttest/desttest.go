@@ -32,7 +32,7 @@ type Message struct {
 func Test(t *testing.T, open func(t *testing.T) Account) {
 	for name, test := range map[string]func(t *testing.T, a Account){
 		"Mailboxes": mailboxes, "Create": create, "SelectMissing": selectMissing, "Select": selectInbox,
-		"Append": appendOdd, "AppendReal": appendReal, "Flags": flags, "Dates": dates, "Duplicates": duplicates, "Refused": refused, "Unreadable": unreadable,
+		"Append": appendOdd, "AppendReal": appendReal, "Flags": flags, "Dates": dates, "Mark": mark, "Duplicates": duplicates, "Refused": refused, "Unreadable": unreadable,
 		"List": list, "Fetch": fetch, "FetchVanished": fetchVanished, "FetchFails": fetchFails,
 		"Cut": cut, "Cancel": cancel,
 	} {
