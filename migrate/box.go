@@ -22,7 +22,7 @@ const maxCandidates = 256
 // A box is one mailbox at the destination as this run knows it.
 type box struct {
 	run      *run
-	at       Destination // the session the box is worked in
+	at       *hand // whose session the box is worked in
 	name     string
 	status   mail.Status
 	selected bool // in the session at hand
@@ -44,11 +44,15 @@ type candidate struct {
 
 var seed = maphash.MakeSeed()
 
-func (r *run) box(name string) *box {
+// box returns the mailbox as it is known, to be worked in h's session.
+func (r *run) box(h *hand, name string) *box {
 	b := r.boxes[name]
 	if b == nil {
-		b = &box{run: r, at: r.Destination, name: name, index: map[uint64][]candidate{}, sent: map[uint32]sentMail{}, after: map[string]int64{}}
+		b = &box{run: r, name: name, index: map[uint64][]candidate{}, sent: map[uint32]sentMail{}, after: map[string]int64{}}
 		r.boxes[name] = b
+	}
+	if b.at != h {
+		b.at, b.selected = h, false
 	}
 	return b
 }

@@ -3,6 +3,8 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -113,15 +115,15 @@ func (b *box) noteOnce(said *bool, text string) {
 // audit lists once what this run has appended to each mailbox: whatever the server said, it must be there now, and
 // flagged.
 func (r *run) audit(ctx context.Context) error {
-	for _, b := range r.boxes {
-		if len(b.sent) == 0 {
-			continue
-		}
-		if err := r.persist(ctx, func() error { return b.audit(ctx) }); err != nil {
-			return err
+	var errands []errand
+	for _, name := range slices.Sorted(maps.Keys(r.boxes)) {
+		if len(r.boxes[name].sent) > 0 {
+			errands = append(errands, errand{name, []func(context.Context, *hand) error{func(ctx context.Context, h *hand) error {
+				return r.persist(ctx, h, func() error { return r.box(h, name).audit(ctx) })
+			}}})
 		}
 	}
-	return nil
+	return r.together(ctx, errands)
 }
 
 func (b *box) audit(ctx context.Context) error {

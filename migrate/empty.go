@@ -41,12 +41,12 @@ func (r *run) isShown(mb archive.Mailbox) bool { return !mb.NoSelect && (!mb.Gon
 // makeFolder sees to it that a mailbox that the source shows is at the destination, be it empty, and is subscribed to
 // if it is at the source. What a person has done about it there since is left as it is: of a mailbox of which mail was
 // brought nothing is made, and no run but the first subscribes to what is there.
-func (r *run) makeFolder(ctx context.Context, mb archive.Mailbox, p share) error {
+func (r *run) makeFolder(ctx context.Context, h *hand, mb archive.Mailbox, p share) error {
 	there := r.layout.there[p.To.Name]
 	if p.takes != nil && p.key() != mb.Name || !r.isShown(mb) || r.brought[mb.Name] || there && (r.ranBefore || !p.From.Subscribed) {
 		return nil
 	}
-	if err := r.Destination.Create(ctx, p.To); err != nil {
+	if err := h.Create(ctx, p.To); err != nil {
 		return err
 	}
 	r.layout.there[p.To.Name], r.brought[mb.Name] = true, true

@@ -21,7 +21,7 @@ type layout struct {
 
 // layOut learns what is at the destination and says where everything goes.
 func (r *run) layOut(ctx context.Context) error {
-	err := r.persist(ctx, func() (err error) {
+	err := r.persist(ctx, r.hands[0], func() (err error) {
 		r.layout.tree, err = r.destinationTree(ctx)
 		return err
 	})

@@ -36,7 +36,7 @@ func (b *box) look(ctx context.Context, s *sending) error {
 		}
 		pause := min(max(s.took, minSecondLook), maxSecondLook)
 		b.run.Watch.Tell(progress.Waiting{Half: progress.Destination, For: pause, Why: "the server may still be storing what was sent"})
-		if err := b.run.retry.Sleep(ctx, pause); err != nil {
+		if err := b.at.sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -49,7 +49,7 @@ func (b *box) look(ctx context.Context, s *sending) error {
 
 // find looks once at what has come since the intents were written, and pairs it with the entries, one to one.
 func (b *box) find(ctx context.Context, s *sending) error {
-	items, err := b.at.List(ctx, b.name, b.next)
+	items, err := b.at.List(ctx, b.name, s.from)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,8 @@ func (r *run) settleIntents(ctx context.Context) error {
 		return err
 	}
 	for _, in := range intents {
-		if err := r.persist(ctx, func() error { return r.box(in.Mailbox).settleIntents(ctx) }); err != nil {
+		h := r.hands[0]
+		if err := r.persist(ctx, h, func() error { return r.box(h, in.Mailbox).settleIntents(ctx) }); err != nil {
 			return err
 		}
 	}
@@ -225,18 +226,15 @@ func (b *box) lookFor(ctx context.Context, s *sending, intents []archive.Intent)
 	if err := b.selectBox(ctx); err != nil {
 		return err
 	}
-	upTo := b.next
-	b.next = 1
+	s.from = 1
 	if intents[0].Validity == b.status.Validity {
-		b.next = intents[0].Next
+		s.from = intents[0].Next
 		for _, in := range intents {
-			b.next = min(b.next, in.Next)
+			s.from = min(s.from, in.Next)
 		}
 	}
 	if b.first == 0 {
-		b.first = b.next
+		b.first = s.from
 	}
-	err := b.look(ctx, s)
-	b.next = max(b.next, upTo)
-	return err
+	return b.look(ctx, s)
 }

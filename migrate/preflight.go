@@ -192,7 +192,7 @@ func size(n int64) string {
 
 // preflight warns before the first message of what will not fit.
 func (r *run) preflight(ctx context.Context) error {
-	err := r.persist(ctx, func() (err error) {
+	err := r.persist(ctx, r.hands[0], func() (err error) {
 		r.room, err = r.Destination.Room(ctx)
 		return err
 	})

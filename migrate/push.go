@@ -22,9 +22,9 @@ const (
 )
 
 // push brings what is pending of one share.
-func (r *run) push(ctx context.Context, p share) error {
+func (r *run) push(ctx context.Context, h *hand, p share) error {
 	to := p.To
-	b := r.box(to.Name)
+	b := r.box(h, to.Name)
 	for {
 		if b.listed && !b.selected { // the line broke: what was on its way is settled first, and may be pending again
 			if err := b.open(ctx, to); err != nil {
@@ -50,6 +50,9 @@ func (r *run) push(ctx context.Context, p share) error {
 			return retry.ErrStopped
 		default:
 		}
+		if r.halted != nil {
+			return errHalted
+		}
 	}
 }
 
@@ -57,7 +60,7 @@ func (r *run) push(ctx context.Context, p share) error {
 func (b *box) batch(p share) ([]archive.Entry, error) {
 	mailbox := p.From.Name
 	for {
-		page, err := b.run.Archive.Pending(b.run.Account, b.run.wanted(), mailbox, b.after[p.key()], batchMessages)
+		page, err := b.run.Archive.Pending(b.run.Account, b.run.wanted(), mailbox, b.after[p.key()], batchMessages*b.width())
 		if err != nil || len(page) == 0 {
 			return nil, err
 		}
@@ -67,7 +70,7 @@ func (b *box) batch(p share) ([]archive.Entry, error) {
 			return skipped || p.takes != nil && !p.takes(e)
 		})
 		if len(page) > 0 {
-			return firstOctets(page, batchOctets), nil
+			return firstOctets(page, int64(batchOctets*b.width())), nil
 		}
 		b.after[p.key()] = last
 	}
@@ -189,6 +192,7 @@ func (b *box) tellRefused(o archive.Outcome) error {
 
 // A sending is one batch on its way: each entry ends in exactly one of the lists.
 type sending struct {
+	from     uint32               // what has come since has no smaller UID
 	took     time.Duration        // by the APPENDs
 	outcomes []archive.Outcome    // known
 	unnamed  []archive.Entry      // the server said OK, and no UID
@@ -208,7 +212,7 @@ func (b *box) send(ctx context.Context, batch []archive.Entry) error {
 	if err := b.intend(batch); err != nil {
 		return err
 	}
-	s, began := &sending{}, time.Now()
+	s, began := &sending{from: b.next}, time.Now()
 	err := b.append(ctx, batch, s)
 	s.took = time.Since(began)
 	b.took = s.took
@@ -252,7 +256,7 @@ func (b *box) append(ctx context.Context, batch []archive.Entry, s *sending) err
 			Open: func() (io.ReadCloser, error) { return b.run.openWatched(e) }}
 	}
 	told := make([]bool, len(batch))
-	err := b.at.Append(ctx, b.name, outgoing, func(i int, got mail.Stored, err error) {
+	err := b.sendAll(ctx, outgoing, func(i int, got mail.Stored, err error) {
 		told[i] = true
 		b.answered(batch[i], got, err, s)
 	})
@@ -266,6 +270,9 @@ func (b *box) append(ctx context.Context, batch []archive.Entry, s *sending) err
 
 // openWatched opens a message to be sent, and tells of it while it goes.
 func (r *run) openWatched(e archive.Entry) (io.ReadCloser, error) {
+	if r.halting.Load() {
+		return nil, errHalted
+	}
 	f, err := r.Archive.OpenMessage(e)
 	if err != nil {
 		return nil, err
@@ -281,7 +288,7 @@ func (b *box) answered(e archive.Entry, got mail.Stored, err error, s *sending) 
 	var me *mail.Error
 	switch {
 	case err == nil:
-		b.run.retry.Progress()
+		b.at.retry.Progress()
 		b.run.octets += e.Octets
 		b.run.Watch.Tell(progress.Moved{Half: progress.Destination, Octets: e.Octets})
 		s.lack(e, got.Lacks)
@@ -295,6 +302,8 @@ func (b *box) answered(e archive.Entry, got mail.Stored, err error, s *sending) 
 		s.unsure = append(s.unsure, e)
 	case errors.As(err, &me) && me.Scope == mail.ScopeMessage && me.Later == 0:
 		s.outcomes = append(s.outcomes, archive.Outcome{Entry: e.ID, State: archive.Refused, Mailbox: b.name, Reason: me.Err.Error()})
+	case errors.Is(err, errHalted):
+		s.outcomes = append(s.outcomes, archive.Outcome{Entry: e.ID, State: archive.Pending, Mailbox: b.name})
 	default: // local trouble with this message, a no for now, or a no to the whole mailbox
 		b.run.skip(e, err.Error())
 		s.outcomes = append(s.outcomes, archive.Outcome{Entry: e.ID, State: archive.Pending, Mailbox: b.name})

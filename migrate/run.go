@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -15,10 +17,13 @@ import (
 type Job struct {
 	Archive     *archive.Archive
 	Destination Destination
-	Account     mail.Account // the destination's: outcomes are kept for it
-	Rules       Rules        // where mailboxes go; the zero value leaves it to what is known of both sides
-	Watch       progress.Watch
-	Pause       retry.Pause // how to wait for a server; nil: by the clock
+	// Others are further sessions of the same account, to be used where several are better than one. They connect when
+	// they must.
+	Others  []Destination
+	Account mail.Account // the destination's: outcomes are kept for it
+	Rules   Rules        // where mailboxes go; the zero value leaves it to what is known of both sides
+	Watch   progress.Watch
+	Pause   retry.Pause // how to wait for a server; nil: by the clock
 	// IncludeGone brings also what the source shows no more.
 	IncludeGone bool
 	// Stop, when closed, makes Run finish the batch it is at and return retry.ErrStopped.
@@ -41,9 +46,9 @@ func (j Job) wanted() archive.Wanted { return archive.Wanted{Gone: j.IncludeGone
 // each; the report holds also when the error says why it ended early. What it has recorded before an error stays
 // recorded: the next Run settles what was under way and goes on from there.
 func (j Job) Run(ctx context.Context) (Report, error) {
+	j.Watch = alone(j.Watch)
 	r := &run{
 		Job:     j,
-		retry:   retry.Policy{Half: progress.Destination, Watch: j.Watch, Stop: j.Stop, Pause: j.Pause},
 		boxes:   map[string]*box{},
 		unsure:  map[int64]int{},
 		skipped: map[int64]Failure{},
@@ -59,16 +64,22 @@ func (j Job) Run(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	err = r.work(ctx)
+	err = r.begin(ctx)
 	r.noteDropped()
 	report, rerr := r.report(before)
 	return report, cmp.Or(err, rerr)
 }
 
-// run is one Run under way.
+// run is one Run under way. All that is here belongs to the hand that has the floor.
 type run struct {
 	Job
-	retry     retry.Policy
+	floor     sync.Mutex
+	hands     []*hand // the first is that of Destination
+	idle      []*hand // those that may help others
+	queue     []errand
+	serving   int         // hands at work beside the first
+	halted    error       // why the run is to end
+	halting   atomic.Bool // it is; for those who have not got the floor
 	layout    layout
 	flagless  bool              // the archive's mail comes from POP3, which has no flags
 	whole     bool              // everything that the source shows is archived
@@ -86,6 +97,17 @@ type run struct {
 	sample    sample
 	flaggings map[string]*flagging
 	dropped   map[mail.Flag]int // messages of this run that are there without the flag
+}
+
+// begin works with the floor taken.
+func (r *run) begin(ctx context.Context) error {
+	for _, d := range append([]Destination{r.Destination}, r.Others...) {
+		r.hands = append(r.hands, &hand{dst: d, run: r,
+			retry: retry.Policy{Half: progress.Destination, Watch: r.Watch, Stop: r.Stop, Pause: r.Pause}})
+	}
+	r.floor.Lock()
+	defer r.floor.Unlock()
+	return r.work(ctx)
 }
 
 func (r *run) work(ctx context.Context) error {
@@ -124,6 +146,8 @@ func (r *run) awaitMore(ctx context.Context) (bool, error) {
 	if r.More == nil {
 		return false, nil
 	}
+	r.floor.Unlock()
+	defer r.floor.Lock()
 	select {
 	case _, open := <-r.More:
 		if !open {
@@ -147,33 +171,23 @@ func (r *run) round(ctx context.Context) error {
 	if err := r.beforeRound(mailboxes); err != nil {
 		return err
 	}
-	for _, mb := range mailboxes {
-		if r.Held != nil && r.Held(mb.Name) {
-			continue
-		}
-		shares, err := r.shares(mb.Name)
-		if err != nil {
-			return err
-		}
-		for _, p := range shares {
-			if err := r.bring(ctx, mb, p); err != nil {
-				return err
-			}
-		}
+	errands, err := r.errands(mailboxes)
+	if err != nil {
+		return err
 	}
-	return nil
+	return r.together(ctx, errands)
 }
 
 // bring brings one share of a mailbox.
-func (r *run) bring(ctx context.Context, mb archive.Mailbox, p share) error {
+func (r *run) bring(ctx context.Context, h *hand, mb archive.Mailbox, p share) error {
 	if r.blocked[p.key()] {
 		return nil
 	}
-	err := r.persist(ctx, func() error {
-		if err := r.makeFolder(ctx, mb, p); err != nil {
+	err := r.persist(ctx, h, func() error {
+		if err := r.makeFolder(ctx, h, mb, p); err != nil {
 			return err
 		}
-		return r.push(ctx, p)
+		return r.push(ctx, h, p)
 	})
 	if err == nil || !mailboxOnly(err) {
 		return err
@@ -189,16 +203,19 @@ func mailboxOnly(err error) bool {
 }
 
 // persist does it again as long as a new session is worth a try. A box that was open is to be opened again then.
-func (r *run) persist(ctx context.Context, do func() error) error {
+func (r *run) persist(ctx context.Context, h *hand, do func() error) error {
 	for {
 		err := do()
 		if err == nil {
 			return nil
 		}
 		for _, b := range r.boxes {
-			b.selected = false
+			b.selected = b.selected && b.at != h
 		}
-		if again := r.retry.Again(ctx, err); again != nil {
+		if h != r.hands[0] && !h.worked && r.spares(err) {
+			return err // it is not waited for: there are others
+		}
+		if again := h.again(ctx, err); again != nil {
 			return again
 		}
 	}

@@ -17,3 +17,7 @@ type Client struct {
 func New(server dial.Server, login mail.Login) *Client {
 	return &Client{account: account{server: server, login: login}, opened: make(map[string]mail.Status)}
 }
+
+// Serial reports whether the server takes one message after the other, because it has to be asked before each: it has no
+// LITERAL+ (RFC 7888). It is known when there is a session.
+func (c *Client) Serial() bool { return c.session != nil && !c.session.caps.has("LITERAL+") }
