@@ -10,9 +10,11 @@ import (
 
 	"github.com/mailhaul/mailhaul/backup"
 	"github.com/mailhaul/mailhaul/internal/account"
+	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/imap"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/pop3"
+	"github.com/mailhaul/mailhaul/migrate"
 )
 
 // A party is one account on the command line with the ways to its password.
@@ -21,6 +23,7 @@ type party struct {
 	insecure bool
 	file     string
 	command  string
+	sessions int             // at most so many at once; 0: one
 	account  account.Account // after parse
 }
 
@@ -42,6 +45,9 @@ func addInsecure(f *pflag.FlagSet, to *bool) {
 
 // parse reads the account as typed. A destination must speak what mail can be given by.
 func (p *party) parse(typed string) (err error) {
+	if p.sessions < 0 || p.sessions > maxSessions {
+		return usageError{fmt.Errorf("--max-connections %d: from 1 to %d make sense", p.sessions, maxSessions), "most providers allow 10 to 15 at once, your mail program's among them"}
+	}
 	p.account, err = account.Parse(typed, p.insecure)
 	switch {
 	case err != nil:
@@ -101,10 +107,37 @@ func (t *terminal) openSource(ctx context.Context, p *party) (source, error) {
 	return pop3.New(p.account.Server(), login), nil
 }
 
-// A destination is an account opened for writing.
+// maxSessions is more than any provider is known to allow.
+const maxSessions = 30
+
+// addSessions adds the flag for how many connections there may be at once.
+func (p *party) addSessions(f *pflag.FlagSet) {
+	f.IntVar(&p.sessions, "max-connections", 3, "use at most `N` connections at once to the destination")
+}
+
+// A destination is an account opened for writing, in as many sessions as are wanted.
 type destination struct {
 	*imap.Client
-	key mail.Account
+	others []*imap.Client
+	key    mail.Account
+}
+
+// job returns the beginning of a job: where to, and from what archive.
+func (d *destination) job(a *archive.Archive) migrate.Job {
+	j := migrate.Job{Archive: a, Destination: d.Client, Account: d.key}
+	for _, c := range d.others {
+		j.Others = append(j.Others, c)
+	}
+	return j
+}
+
+// Close ends all sessions.
+func (d *destination) Close() error {
+	errs := []error{d.Client.Close()}
+	for _, c := range d.others {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // openDestination makes the destination; it connects when it is first used.
@@ -113,5 +146,10 @@ func (t *terminal) openDestination(ctx context.Context, p *party) (*destination,
 	if err != nil {
 		return nil, err
 	}
-	return &destination{Client: imap.New(p.account.Server(), login), key: p.account.Key()}, nil
+	server := p.account.Server()
+	d := &destination{Client: imap.New(server, login), key: p.account.Key()}
+	for range p.sessions - 1 {
+		d.others = append(d.others, imap.New(server, login))
+	}
+	return d, nil
 }

@@ -99,7 +99,8 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 	watch, end := t.watch(true)
 	rep := newReport("migrate")
 	pull := backup.Job{Source: src, Archive: a, Watch: watch, Wanted: o.restore.folders.wanted()}
-	push := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: o.restore.includeGone, Seen: seen, Watch: watch}
+	push := o.restore.job(a, dst)
+	push.Rules, push.Seen, push.Watch = rules, seen, watch
 	err = pipeline{pull, push, i}.run(ctx, rep)
 	end()
 	err = cmp.Or(err, rep.addFolders(a, &dst.key))

@@ -31,6 +31,7 @@ type restoreOptions struct {
 func (o *restoreOptions) addFlags(f *pflag.FlagSet, alone bool) {
 	o.destination = party{role: "destination"}
 	o.destination.addFlags(f, alone)
+	o.destination.addSessions(f)
 	f.BoolVar(&o.retryRefused, "retry-refused", false, "try what the server refused in earlier runs once more")
 	f.BoolVar(&o.acceptRefused, "accept-refused", false, "exit with 0 although the server refused messages")
 	f.BoolVar(&o.includeGone, "include-gone", false, "bring also what the source showed once and does not show any more")
@@ -95,11 +96,20 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	}
 	watch, end := t.watch(false)
 	rep := newReport("restore")
-	got, err := migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: o.includeGone, Seen: seen, Watch: watch, Stop: i.stop}.Run(ctx)
+	push := o.job(a, dst)
+	push.Rules, push.Seen, push.Watch, push.Stop = rules, seen, watch, i.stop
+	got, err := push.Run(ctx)
 	end()
 	rep.addDestination(got)
 	err = cmp.Or(err, rep.addFolders(a, &dst.key))
 	return t.conclude(rep, began, o.acceptRefused, o.report, err)
+}
+
+// job returns what is to be done, but for what the person said about folders and flags.
+func (o *restoreOptions) job(a *archive.Archive, dst *destination) migrate.Job {
+	j := dst.job(a)
+	j.IncludeGone = o.includeGone
+	return j
 }
 
 // dryRun says what restore or migrate would do.
