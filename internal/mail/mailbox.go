@@ -136,8 +136,18 @@ type Marking struct {
 	Flags Flags
 }
 
-// A Login is who logs in and how the secret is had; it is asked for at the first login only and kept by nobody else.
+// A Login is who logs in and how the secret is had. A password is asked for at the first login only and kept by nobody
+// else; a token is asked for at every login.
 type Login struct {
 	User     string
 	Password func(ctx context.Context) (string, error)
+	// Token, if set, returns an OAuth2 access token, which is used instead of a password. refused is the one that the
+	// server has just refused, "" if it was none: then another is wanted, or the error that says why there is none.
+	Token func(ctx context.Context, refused string) (string, error)
+	// Authorize is whose mail is wanted, where it is another's than User's: the authorization identity of SASL
+	// (RFC 4422 §2).
+	Authorize string
+	// Mechanism is the only SASL mechanism to be used; LOGIN and USER are the commands of that name. "" leaves it to
+	// what both ends can do.
+	Mechanism string
 }
