@@ -30,6 +30,10 @@ type Intent struct {
 	Entry          int64
 	Mailbox        string // the destination's
 	Validity, Next uint32 // its UIDVALIDITY and UIDNEXT: the message will have no smaller UID
+	// Mended says what is mended of the copy that is sent, in words for a person, because the entry was Refused as it
+	// is; "": it is sent as it is.
+	Mended string
+	Reason string // of a mended one: the server's words when it refused the entry; Intend does not take it
 }
 
 // An Outcome is what became of an entry.
@@ -40,6 +44,7 @@ type Outcome struct {
 	Validity, UID uint32     // of the message there; UID 0: unknown
 	Reason        string     // the server's words, if it refused
 	Lacks         mail.Flags // of a message that is Done: the flags it is there without
+	Mended        string     // what is mended of the copy that this is about; "": it is about the entry as it is
 }
 
 // ErrOutcome says that an entry is not to be appended, for it has an outcome or an intent already.
@@ -48,7 +53,8 @@ var ErrOutcome = errors.New("has an outcome already")
 const maxReason = 1000 // octets of a server's words that are kept
 
 // Intend notes that the entries are about to be appended to dest. When it returns, that is on disk; after an error
-// none of it is. An entry that has an outcome or an open intent there is refused with ErrOutcome.
+// none of it is. An entry that has an outcome or an open intent there is refused with ErrOutcome; a mended one must have
+// been Refused as it is.
 func (a *Archive) Intend(dest mail.Account, is []Intent) error {
 	return a.write("intent", func() error {
 		id, err := a.destination(dest)
@@ -60,6 +66,9 @@ func (a *Archive) Intend(dest mail.Account, is []Intent) error {
 }
 
 func (a *Archive) intend(dest int64, i Intent) error {
+	if i.Mended != "" {
+		return a.intendMended(dest, i)
+	}
 	r, err := a.ledger.exec(`insert into outcome (dest, entry, state, mailbox, validity, next, uid, reason)
 		values (?, ?, ?, ?, ?, ?, 0, '') on conflict do nothing`,
 		dest, i.Entry, Intended, []byte(i.Mailbox), i.Validity, i.Next)
@@ -85,6 +94,9 @@ func (a *Archive) Settle(dest mail.Account, os []Outcome) error {
 }
 
 func (a *Archive) settle(dest int64, o Outcome) error {
+	if err := a.noteMended(dest, o.Entry, o.Mended); err != nil {
+		return err
+	}
 	if o.State == Pending {
 		_, err := a.ledger.exec("delete from outcome where dest = ? and entry = ?", dest, o.Entry)
 		return err
@@ -129,13 +141,16 @@ func destArgs(dest mail.Account, more ...any) []any {
 // Intents returns the intents that have no outcome yet, in the order of their entries.
 func (a *Archive) Intents(dest mail.Account) ([]Intent, error) {
 	var all []Intent
-	err := a.ledger.each("select entry, mailbox, validity, next from outcome where "+toDestination+" and "+is(Intended)+" order by entry",
+	err := a.ledger.each("select entry, mailbox, validity, next, reason from outcome where "+toDestination+" and "+is(Intended)+" order by entry",
 		func(scan func(...any) error) error {
 			var i Intent
-			err := scan(&i.Entry, &i.Mailbox, &i.Validity, &i.Next)
+			err := scan(&i.Entry, &i.Mailbox, &i.Validity, &i.Next, &i.Reason)
 			all = append(all, i)
 			return err
 		}, destArgs(dest)...)
+	if err == nil && len(all) > 0 {
+		err = a.mendedIntents(dest, all)
+	}
 	return all, err
 }
 
@@ -181,9 +196,12 @@ func (a *Archive) Lacking(dest mail.Account) (map[mail.Flag]int, error) {
 	return counts, err
 }
 
-// Reopen makes what the destination refused pending again.
+// Reopen makes what the destination refused pending again, mended or not.
 func (a *Archive) Reopen(dest mail.Account) error {
 	return a.write("reopen", func() error {
+		if err := a.reopenMended(dest); err != nil {
+			return err
+		}
 		_, err := a.ledger.exec("delete from outcome where "+toDestination+" and "+is(Refused), destArgs(dest)...)
 		return err
 	})

@@ -33,7 +33,8 @@ func TestOutcomes(t *testing.T) {
 	checkIs(t, "Pending", pendingIDs(t, a, there, "INBOX", 0, 10), []int64{1, 2, 3})
 	checkIs(t, "Pending of a page", pendingIDs(t, a, there, "INBOX", 1, 1), []int64{2})
 
-	intents := []Intent{{1, "Archive", 9, 100}, {2, "Archive", 9, 100}, {4, "\xff", 4294967295, 4294967295}}
+	intents := []Intent{{Entry: 1, Mailbox: "Archive", Validity: 9, Next: 100}, {Entry: 2, Mailbox: "Archive", Validity: 9, Next: 100},
+		{Entry: 4, Mailbox: "\xff", Validity: 4294967295, Next: 4294967295}}
 	mustDo(t, a.Intend(there, intents))
 	a = reopened(t, a)
 	defer func() { shut(t, a) }()
@@ -43,7 +44,7 @@ func TestOutcomes(t *testing.T) {
 	checkIs(t, "Pending", pendingIDs(t, a, there, "INBOX", 0, 10), []int64{3})
 	checkIs(t, "Pending elsewhere", pendingIDs(t, a, elsewhere, "INBOX", 0, 10), []int64{1, 2, 3})
 
-	if err := a.Intend(there, []Intent{{3, "Archive", 9, 100}, {1, "Archive", 9, 100}}); !errors.Is(err, ErrOutcome) {
+	if err := a.Intend(there, []Intent{{Entry: 3, Mailbox: "Archive"}, {Entry: 1, Mailbox: "Archive"}}); !errors.Is(err, ErrOutcome) {
 		t.Errorf("an entry was intended twice: %v", err)
 	}
 	checkIs(t, "Pending after a refused intent", pendingIDs(t, a, there, "INBOX", 0, 10), []int64{3})

@@ -1,0 +1,168 @@
+package archive
+
+import (
+	"fmt"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// mendedTable says which outcomes and open intents are about a mended copy, and not about the entry as it is. It is made
+// when it is first needed: ledgers are older than it.
+const mendedTable = `
+create table if not exists mended (
+	dest integer not null references destination,
+	entry integer not null references entry,
+	what text not null, -- in words for a person
+	primary key (dest, entry)
+) without rowid`
+
+// intendMended is intend for an entry that the destination has refused. The server's words stay, for when the intent is
+// taken back.
+func (a *Archive) intendMended(dest int64, i Intent) error {
+	r, err := a.ledger.exec(`update outcome set state = ?, mailbox = ?, validity = ?, next = ?, uid = 0
+		where dest = ? and entry = ? and `+is(Refused), Intended, []byte(i.Mailbox), i.Validity, i.Next, dest, i.Entry)
+	if err != nil {
+		return err
+	}
+	switch n, err := r.RowsAffected(); {
+	case err != nil:
+		return err
+	case n == 0:
+		return fmt.Errorf("entry %d %w", i.Entry, ErrOutcome)
+	}
+	return a.noteMended(dest, i.Entry, i.Mended)
+}
+
+// noteMended notes what an outcome is about, inside a transaction; "" is the entry as it is.
+func (a *Archive) noteMended(dest, entry int64, what string) error {
+	if what != "" {
+		if _, err := a.ledger.exec(mendedTable); err != nil {
+			return err
+		}
+		_, err := a.ledger.exec("insert into mended (dest, entry, what) values (?, ?, ?) on conflict do update set what = excluded.what",
+			dest, entry, what[:min(len(what), maxReason)])
+		return err
+	}
+	some, err := a.anyMended()
+	if err == nil && some {
+		_, err = a.ledger.exec("delete from mended where dest = ? and entry = ?", dest, entry)
+	}
+	return err
+}
+
+// reopenMended forgets, inside a transaction, which mended copies were refused.
+func (a *Archive) reopenMended(dest mail.Account) error {
+	some, err := a.anyMended()
+	if err == nil && some {
+		_, err = a.ledger.exec("delete from mended where "+toDestination+" and entry in (select o.entry from outcome o where o.dest = mended.dest and o."+
+			is(Refused)+")", destArgs(dest)...)
+	}
+	return err
+}
+
+// anyMended reports whether the ledger has the table; the caller is inside a transaction.
+func (a *Archive) anyMended() (some bool, err error) {
+	err = a.ledger.rows("select 1 from sqlite_master where name = 'mended'", func(func(...any) error) error {
+		some = true
+		return nil
+	})
+	return some, err
+}
+
+// mendedIntents adds to the intents what is mended of the copies that were on their way.
+func (a *Archive) mendedIntents(dest mail.Account, intents []Intent) error {
+	what := map[int64]string{}
+	err := a.eachMended("select n.entry, n.what from mended n join outcome o on o.dest = n.dest and o.entry = n.entry where o."+
+		toDestination+" and o."+is(Intended), func(scan func(...any) error) error {
+		var id int64
+		var text string
+		err := scan(&id, &text)
+		what[id] = text
+		return err
+	}, destArgs(dest)...)
+	for i := range intents {
+		intents[i].Mended = what[intents[i].Entry]
+	}
+	return err
+}
+
+// eachMended is each for a query of the table; if that is not there, there are no rows.
+func (a *Archive) eachMended(query string, fn func(scan func(...any) error) error, args ...any) error {
+	a.ledger.mu.Lock()
+	some, err := a.anyMended()
+	a.ledger.mu.Unlock()
+	if err != nil || !some {
+		return diskError("read", ledgerFile, err)
+	}
+	return a.ledger.each(query, fn, args...)
+}
+
+// MendedCounts returns how many messages of each of the archive's mailboxes are at the destination as mended copies.
+func (a *Archive) MendedCounts(dest mail.Account) (map[string]int, error) {
+	counts := map[string]int{}
+	err := a.eachMended("select m.name, count(*) from mended n join outcome o on o.dest = n.dest and o.entry = n.entry"+
+		" join entry e on e.id = n.entry join mailbox m on m.id = e.mailbox where o."+toDestination+
+		" and o.state not in (?, ?) group by m.id",
+		func(scan func(...any) error) error {
+			var name string
+			var n int
+			err := scan(&name, &n)
+			counts[name] = n
+			return err
+		}, destArgs(dest, Intended, Refused)...)
+	return counts, err
+}
+
+// A Refusal is an entry that the destination refused as it is.
+type Refusal struct {
+	Entry
+	To     string // the mailbox there
+	Reason string // the server's words
+}
+
+// Refusals returns up to limit entries of a mailbox that are wanted at the destination and were refused there, those with
+// IDs greater than after, in the order of their IDs. Those are not among them whose mended copy was refused too.
+func (a *Archive) Refusals(dest mail.Account, w Wanted, mailbox string, after int64, limit int) ([]Refusal, error) {
+	untried, err := a.untried()
+	if err != nil {
+		return nil, err
+	}
+	var all []Refusal
+	err = a.ledger.each("select o.entry, o.mailbox, o.reason from outcome o join entry e on e.id = o.entry where o."+toDestination+
+		" and o."+is(Refused)+untried+w.and()+" and e.mailbox = (select id from mailbox where name = ?) and o.entry > ? order by o.entry limit ?",
+		func(scan func(...any) error) error {
+			var r Refusal
+			err := scan(&r.ID, &r.To, &r.Reason)
+			all = append(all, r)
+			return err
+		}, destArgs(dest, []byte(mailbox), after, limit)...)
+	for i := 0; i < len(all) && err == nil; i++ {
+		all[i].Entry, err = a.Entry(all[i].ID)
+	}
+	return all, err
+}
+
+// AnyRefusals reports whether there are Refusals in any mailbox.
+func (a *Archive) AnyRefusals(dest mail.Account, w Wanted) (some bool, err error) {
+	untried, err := a.untried()
+	if err != nil {
+		return false, err
+	}
+	err = a.ledger.each("select 1 from outcome o join entry e on e.id = o.entry where o."+toDestination+" and o."+is(Refused)+untried+w.and()+" limit 1",
+		func(func(...any) error) error {
+			some = true
+			return nil
+		}, destArgs(dest)...)
+	return some, err
+}
+
+// untried returns the condition that no outcome o is about a mended copy.
+func (a *Archive) untried() (string, error) {
+	a.ledger.mu.Lock()
+	defer a.ledger.mu.Unlock()
+	some, err := a.anyMended()
+	if err != nil || !some {
+		return "", diskError("read", ledgerFile, err)
+	}
+	return " and not exists (select 1 from mended n where n.dest = o.dest and n.entry = o.entry)", nil
+}
