@@ -189,9 +189,9 @@ func (b *box) read(ctx context.Context, uids []uint32) (map[uint32]mail.Sum, err
 	return sums, err
 }
 
-// sumOf sums up an entry as it lies in the archive, header and body apart.
+// sumOf sums up an entry in the form it is brought in, header and body apart.
 func (r *run) sumOf(e archive.Entry) (mail.Sum, error) {
-	f, err := r.Archive.OpenMessage(e)
+	f, err := r.open(e)
 	if err != nil {
 		return mail.Sum{}, err
 	}
@@ -199,18 +199,16 @@ func (r *run) sumOf(e archive.Entry) (mail.Sum, error) {
 	return mail.SumOf(f)
 }
 
-// sumsOf does the same for many; one that is damaged has none.
-func (r *run) sumsOf(entries []archive.Entry) ([]*mail.Sum, error) {
-	sums := make([]*mail.Sum, len(entries))
+// formsOf does the same for many, in all forms they may have at the destination; one that is damaged has none.
+func (r *run) formsOf(entries []archive.Entry) ([][]mail.Sum, error) {
+	all := make([][]mail.Sum, len(entries))
 	for i, e := range entries {
-		sum, err := r.sumOf(e)
-		if err == nil {
-			sums[i] = &sum
-		} else if !errors.As(err, new(*archive.DamagedError)) {
+		var err error
+		if all[i], err = r.forms(e); err != nil && !errors.As(err, new(*archive.DamagedError)) {
 			return nil, err
 		}
 	}
-	return sums, nil
+	return all, nil
 }
 
 // claim notes that a message at the destination is the entry's.

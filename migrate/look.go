@@ -199,7 +199,7 @@ func (b *box) settleIntents(ctx context.Context) error {
 	}
 	s := &sending{took: b.took}
 	for _, in := range intents {
-		e, err := b.run.Archive.Entry(in.Entry)
+		e, err := b.run.intended(in)
 		if err != nil {
 			return err
 		}

@@ -61,8 +61,11 @@ func (b *box) batch(p share) ([]archive.Entry, error) {
 	mailbox := p.From.Name
 	for {
 		page, err := b.run.Archive.Pending(b.run.Account, b.run.wanted(), mailbox, b.after[p.key()], batchMessages*b.width())
-		if err != nil || len(page) == 0 {
+		if err != nil {
 			return nil, err
+		}
+		if len(page) == 0 {
+			return b.refusals(p)
 		}
 		last := page[len(page)-1].ID
 		page = slices.DeleteFunc(page, func(e archive.Entry) bool {
@@ -95,6 +98,9 @@ func (b *box) bring(ctx context.Context, batch []archive.Entry) error {
 		return err
 	}
 	if err := b.settle(present); err != nil {
+		return err
+	}
+	if rest, err = b.recogniseMended(ctx, rest); err != nil {
 		return err
 	}
 	return b.send(ctx, rest)
@@ -137,19 +143,20 @@ func (b *box) pair(ctx context.Context, entries []archive.Entry, uids []uint32) 
 	if err != nil || len(shown) == 0 {
 		return pairs, err
 	}
-	ours, err := b.run.sumsOf(entries)
+	ours, err := b.run.formsOf(entries)
 	if err != nil {
 		return nil, err
 	}
 	for i, j := range assign(len(entries), len(uids), func(i, j int) likeness {
 		sum, had := shown[uids[j]]
-		if !had || ours[i] == nil {
+		if !had {
 			return unlike
 		}
-		return compare(*ours[i], sum)
+		return alike(ours[i], sum)
 	}) {
 		if j >= 0 {
 			pairs[i] = uids[j]
+			b.run.foundAs(entries[i], ours[i], shown[uids[j]])
 		}
 	}
 	return pairs, nil
@@ -160,6 +167,7 @@ func (b *box) settle(outcomes []archive.Outcome) error {
 	if len(outcomes) == 0 {
 		return nil
 	}
+	outcomes = b.run.remark(outcomes)
 	if err := b.run.Archive.Settle(b.run.Account, outcomes); err != nil {
 		return err
 	}
@@ -242,7 +250,7 @@ func (b *box) lookAfter(ctx context.Context, s *sending) error {
 func (b *box) intend(batch []archive.Entry) error {
 	intents := make([]archive.Intent, len(batch))
 	for i, e := range batch {
-		intents[i] = archive.Intent{Entry: e.ID, Mailbox: b.name, Validity: b.status.Validity, Next: b.next}
+		intents[i] = b.run.intentOf(archive.Intent{Entry: e.ID, Mailbox: b.name, Validity: b.status.Validity, Next: b.next})
 	}
 	return b.run.Archive.Intend(b.run.Account, intents)
 }
@@ -273,7 +281,7 @@ func (r *run) openWatched(e archive.Entry) (io.ReadCloser, error) {
 	if r.halting.Load() {
 		return nil, errHalted
 	}
-	f, err := r.Archive.OpenMessage(e)
+	f, err := r.open(e)
 	if err != nil {
 		return nil, err
 	}

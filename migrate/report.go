@@ -21,6 +21,8 @@ type Report struct {
 	LeftOut  int // not to be brought
 	Gone     int // the source no longer shows it
 	Octets   int64
+	Mended   []Mended  // those that this run has brought as mended copies; they are among the others
+	Mendable bool      // of the refused ones some could be brought as mended copies
 	Failures []Failure // the refused ones, and the failed ones that this run came to
 	Findings []Finding
 	// Dropped is how many messages that were appended, in this run or an earlier one, are there without which flags.
@@ -76,6 +78,10 @@ func (r *run) report(before map[archive.State]int) (Report, error) {
 		return rep, err
 	}
 	if rep.Dropped, err = r.Archive.Lacking(r.Account); err != nil {
+		return rep, err
+	}
+	rep.Mended = r.mended()
+	if rep.Mendable, err = r.anyMendable(); err != nil {
 		return rep, err
 	}
 	rep.Failures, err = r.failures()

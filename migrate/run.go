@@ -36,6 +36,8 @@ type Job struct {
 	// Whole, if set, reports when there is no More whether the source was gone through to its end. Until then nothing is
 	// brought of a view of all mail.
 	Whole func() bool
+	// Repair brings what the server refuses, or has refused, as mended copies.
+	Repair bool
 	// Seen says what of POP3 mail is brought as read.
 	Seen Seen
 }
@@ -56,6 +58,7 @@ func (j Job) Run(ctx context.Context) (Report, error) {
 
 		flaggings: map[string]*flagging{},
 		dropped:   map[mail.Flag]int{},
+		mending:   newMending(),
 	}
 	if from, ok := j.Archive.Account(); ok {
 		r.flagless = from.Protocol == "pop3"
@@ -97,6 +100,7 @@ type run struct {
 	sample    sample
 	flaggings map[string]*flagging
 	dropped   map[mail.Flag]int // messages of this run that are there without the flag
+	mending   *mending
 }
 
 // begin works with the floor taken.
@@ -111,11 +115,11 @@ func (r *run) begin(ctx context.Context) error {
 }
 
 func (r *run) work(ctx context.Context) error {
-	some, _, err := r.Archive.ToBring(r.Account, r.wanted())
+	some, err := r.anyToBring()
 	if err != nil {
 		return err
 	}
-	if lacking, err := r.mayLackFolders(); err != nil || some == 0 && !lacking && r.More == nil {
+	if lacking, err := r.mayLackFolders(); err != nil || !some && !lacking && r.More == nil {
 		return err // nothing to bring: not even a login
 	}
 	if err := r.layOut(ctx); err != nil {
@@ -227,6 +231,9 @@ func (r *run) note(text string) {
 
 // skip leaves an entry for the next run.
 func (r *run) skip(e archive.Entry, reason string) {
+	if r.mending.leave(e.ID) {
+		return
+	}
 	f := failure(e, StateFailed, reason)
 	r.skipped[e.ID] = f
 	r.Watch.Tell(progress.Failed{Half: progress.Destination, Ref: e.Ref, State: f.State, Reason: reason})

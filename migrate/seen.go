@@ -64,7 +64,7 @@ func (r *run) flagsOf(e archive.Entry) mail.Flags {
 
 // ownStatus returns what the message says of itself. One that cannot be read says nothing; why, sending it will tell.
 func (r *run) ownStatus(e archive.Entry) (mail.Flags, bool) {
-	f, err := r.Archive.OpenMessage(e)
+	f, err := r.open(e)
 	if err != nil {
 		return nil, false
 	}

@@ -39,7 +39,7 @@ func (r *run) shares(name string) ([]share, error) {
 			if err != nil {
 				return nil, err
 			}
-			if r.whole && len(alone) > 0 {
+			if r.whole && (len(alone) > 0 || r.Repair) {
 				shares = append(shares, share{s, func(e archive.Entry) bool { _, ok := alone[e.ID]; return ok }})
 			}
 		case len(s.SentFrom) > 0:

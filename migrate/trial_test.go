@@ -89,11 +89,12 @@ func inMemory(t testing.TB) string {
 
 // A push is one run as a process would do it: it opens the archive and closes it.
 type push struct {
-	dir   string
-	world *world // nil: nothing stops
-	dst   migrate.Destination
-	pause func(context.Context, time.Duration) error
-	watch progress.Watch
+	dir    string
+	world  *world // nil: nothing stops
+	dst    migrate.Destination
+	pause  func(context.Context, time.Duration) error
+	watch  progress.Watch
+	repair bool
 }
 
 func (p push) run(ctx context.Context) (migrate.Report, error) {
@@ -109,7 +110,7 @@ func (p push) run(ctx context.Context) (migrate.Report, error) {
 	if c, ok := p.dst.(io.Closer); ok {
 		defer c.Close()
 	}
-	return migrate.Job{Archive: a, Destination: p.dst, Account: there, Pause: p.pause, Watch: p.watch}.Run(ctx)
+	return migrate.Job{Archive: a, Destination: p.dst, Account: there, Pause: p.pause, Watch: p.watch, Repair: p.repair}.Run(ctx)
 }
 
 // shown returns the octets of what the account's INBOX holds.
