@@ -83,6 +83,7 @@ func (c *Conn) fail(sticky *error, err error, classify func(Server, error) error
 func (c *Conn) Close() error {
 	return c.close(func() error {
 		c.wire.idle.Store(int64(farewell))
+		c.wire.hurry()
 		return c.line.Close()
 	})
 }

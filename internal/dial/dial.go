@@ -34,6 +34,8 @@ type Server struct {
 	CAFile string
 	Idle   time.Duration // how long the server may be silent; 0: 60 s
 	Meter  *Meter        // counts this connection's octets too; nil: nobody counts
+	// Throttle holds this connection back too; nil: nothing does. Time that it holds back is not idle time.
+	Throttle *Throttle
 	// Dialer connects to addr; nil: TCP, with IPv6 and IPv4 tried as net.Dialer does. Tests give lines in memory.
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 }
@@ -56,7 +58,7 @@ func (s Server) Dial(ctx context.Context) (*Conn, error) {
 	if err != nil {
 		return nil, s.dialError(ctx, err, connectError)
 	}
-	w := newWire(raw, s.Idle, s.Meter)
+	w := newWire(raw, s)
 	if s.Plain {
 		return newConn(ctx, s, w, w), nil
 	}

@@ -2,6 +2,7 @@ package dial
 
 import (
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -12,19 +13,27 @@ const maxWrite = 16 << 10
 // farewell is how long saying goodbye in TLS (close_notify) may take.
 const farewell = 5 * time.Second
 
-// A wire is the connection below TLS: every Read and Write of it has the idle time, counted anew.
+// A wire is the connection below TLS: every Read and Write of it has the idle time, counted anew. The time for which
+// a throttle holds it back is none of it.
 type wire struct {
 	net.Conn
-	idle  atomic.Int64 // a time.Duration
-	meter *Meter
+	idle     atomic.Int64 // a time.Duration
+	meter    *Meter
+	throttle *Throttle
+	over     chan struct{} // closed: nothing is held back any more
+	hurry    func()        // closes over
 }
 
-func newWire(raw net.Conn, idle time.Duration, meter *Meter) *wire {
-	if meter == nil {
-		meter = new(Meter)
+func newWire(raw net.Conn, s Server) *wire {
+	w := &wire{Conn: raw, meter: s.Meter, throttle: s.Throttle, over: make(chan struct{})}
+	if w.meter == nil {
+		w.meter = new(Meter)
 	}
-	w := &wire{Conn: raw, meter: meter}
-	w.idle.Store(int64(idle))
+	if w.throttle == nil {
+		w.throttle = new(Throttle)
+	}
+	w.hurry = sync.OnceFunc(func() { close(w.over) })
+	w.idle.Store(int64(s.Idle))
 	return w
 }
 
@@ -34,8 +43,9 @@ func (w *wire) Read(p []byte) (int, error) {
 	if err := w.Conn.SetReadDeadline(w.deadline()); err != nil {
 		return 0, err
 	}
-	n, err := w.Conn.Read(p)
+	n, err := w.Conn.Read(p[:w.throttle.mayRead(len(p))])
 	w.meter.read.Add(int64(n))
+	w.throttle.received(n, w.over)
 	return n, err
 }
 
@@ -45,8 +55,9 @@ func (w *wire) Write(p []byte) (int, error) {
 		if err := w.Conn.SetWriteDeadline(w.deadline()); err != nil {
 			return written, err
 		}
-		n, err := w.Conn.Write(p[written:min(len(p), written+maxWrite)])
+		n, err := w.Conn.Write(p[written : written+w.throttle.mayWrite(min(len(p)-written, maxWrite))])
 		w.meter.written.Add(int64(n))
+		w.throttle.sent(n, w.over)
 		if written += n; err != nil || written == len(p) {
 			return written, err
 		}
@@ -60,8 +71,15 @@ func (w *wire) SetDeadline(time.Time) error      { return nil }
 func (w *wire) SetReadDeadline(time.Time) error  { return nil }
 func (w *wire) SetWriteDeadline(time.Time) error { return nil }
 
+// Close closes, and lets go whoever is held back.
+func (w *wire) Close() error {
+	w.hurry()
+	return w.Conn.Close()
+}
+
 // abort closes at once: what was not sent is not sent any more, and over TCP the server sees a reset.
 func (w *wire) abort() error {
+	w.hurry()
 	if tcp, ok := w.Conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
