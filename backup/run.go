@@ -21,6 +21,9 @@ type Job struct {
 	Pause   retry.Pause // how to wait for a server; nil: by the clock
 	// Wanted, if set, says which mailboxes are brought; nil: all.
 	Wanted func(mail.Mailbox) bool
+	// Allow, if set, is asked before messages are fetched. If none may come, Run archives what came and ends with the
+	// error.
+	Allow Allow
 	// Stop, when closed, makes Run finish the message it is at, commit, and return retry.ErrStopped.
 	Stop <-chan struct{}
 	// Committed, if set, is called after each commit, from another goroutine than Run's. It must not block.
@@ -35,6 +38,9 @@ type Job struct {
 // archived. A message that the source does not hand over is no error: the report names it.
 func (j Job) Run(ctx context.Context) (Report, error) {
 	r := &run{Job: j, retry: retry.Policy{Half: progress.Source, Watch: j.Watch, Stop: j.Stop, Pause: j.Pause}}
+	if err := r.mayBegin(ctx); err != nil {
+		return r.report, err
+	}
 	boxes, err := r.mailboxes(ctx)
 	if err != nil {
 		return r.report, err
@@ -160,7 +166,7 @@ func (r *run) mailbox(ctx context.Context, mb mail.Mailbox) error {
 // isAccountTrouble tells what the server's side said or did from a stop and from local trouble.
 func isAccountTrouble(err error) bool {
 	var e *mail.Error
-	return errors.As(err, &e)
+	return errors.As(err, &e) && !isNotAllowed(err)
 }
 
 func (r *run) note(text string) {
@@ -184,14 +190,12 @@ func (r *run) pass(ctx context.Context, mb mail.Mailbox) (todo int, err error) {
 		return len(fresh), err
 	}
 	r.Watch.Tell(progress.Listed{Half: progress.Source, Mailbox: mb.Name, Messages: len(rest), Octets: octets(rest)})
-	if err := r.fetch(ctx, mb, rest); err != nil {
-		return len(fresh), err
+	err = r.fetch(ctx, mb, rest)
+	if err == nil || isNotAllowed(err) {
+		// Everything fetched is safe: now the server may forget it. If the farewell gets lost, nothing else does.
+		r.end(ctx)
 	}
-	// Everything fetched is safe: now the server may forget it. If the farewell gets lost, nothing else does.
-	if err := r.Source.End(ctx); err != nil && ctx.Err() == nil {
-		r.note(fmt.Sprintf("the source did not say goodbye: %v", err))
-	}
-	return len(fresh), nil
+	return len(fresh), err
 }
 
 func octets(items []mail.Item) (sum int64) {
@@ -208,7 +212,7 @@ func (r *run) fetch(ctx context.Context, mb mail.Mailbox, items []mail.Item) err
 	}
 	c := &committer{archive: r.Archive, committed: r.Committed}
 	taken := 0
-	err := r.Source.Fetch(ctx, items, func(it mail.Item, body io.Reader) error {
+	err := r.fetchAllowed(ctx, items, func(it mail.Item, body io.Reader) error {
 		err := r.take(c, mb, it, body)
 		if err == nil {
 			taken++

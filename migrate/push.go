@@ -41,10 +41,11 @@ func (r *run) push(ctx context.Context, h *hand, p share) error {
 			}
 			continue
 		}
-		if err := b.bring(ctx, batch); err != nil {
+		n, err := b.bringAllowed(ctx, batch)
+		if err != nil {
 			return err
 		}
-		b.after[p.key()] = batch[len(batch)-1].ID
+		b.after[p.key()] = batch[n-1].ID
 		select {
 		case <-r.Stop:
 			return retry.ErrStopped
@@ -103,7 +104,7 @@ func (b *box) bring(ctx context.Context, batch []archive.Entry) error {
 	if rest, err = b.recogniseMended(ctx, rest); err != nil {
 		return err
 	}
-	return b.send(ctx, rest)
+	return b.sendAllowed(ctx, rest)
 }
 
 // recognise finds the entries that are at the destination already, one to one: by key found, by content judged.

@@ -26,6 +26,9 @@ type Job struct {
 	Pause   retry.Pause // how to wait for a server; nil: by the clock
 	// IncludeGone brings also what the source shows no more.
 	IncludeGone bool
+	// Allow, if set, is asked before messages are sent, and AllowBack before messages there are read to be compared
+	// with ours. When nothing may go, Run settles what went and ends with the error.
+	Allow, AllowBack Allow
 	// Stop, when closed, makes Run finish the batch it is at and return retry.ErrStopped.
 	Stop <-chan struct{}
 	// More, if set, says that more has been archived meanwhile; Run goes on until it is closed.
@@ -122,6 +125,9 @@ func (r *run) work(ctx context.Context) error {
 	if lacking, err := r.mayLackFolders(); err != nil || !some && !lacking && r.More == nil {
 		return err // nothing to bring: not even a login
 	}
+	if err := r.mayBegin(ctx); err != nil {
+		return err
+	}
 	if err := r.layOut(ctx); err != nil {
 		return err
 	}
@@ -133,7 +139,7 @@ func (r *run) work(ctx context.Context) error {
 	}
 	for more := true; more && err == nil; more, err = r.awaitMore(ctx) {
 		if err := r.round(ctx); err != nil {
-			return err
+			return r.ended(ctx, err)
 		}
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/mailhaul/mailhaul/backup"
 	"github.com/mailhaul/mailhaul/internal/account"
 	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/dial"
 	"github.com/mailhaul/mailhaul/internal/imap"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/pop3"
@@ -25,6 +26,15 @@ type party struct {
 	command  string
 	sessions int             // at most so many at once; 0: one
 	account  account.Account // after parse
+	meter    *dial.Meter     // counts what goes over the wire; nil: nobody counts
+	throttle *dial.Throttle  // holds it back; nil: nothing does
+}
+
+// server returns how to connect.
+func (p *party) server() dial.Server {
+	s := p.account.Server()
+	s.Meter, s.Throttle = p.meter, p.throttle
+	return s
 }
 
 // addFlags adds the flags of the party's password; where there is one account, under their short names too.
@@ -102,9 +112,9 @@ func (t *terminal) openSource(ctx context.Context, p *party) (source, error) {
 		return nil, err
 	}
 	if p.account.Protocol == account.IMAP {
-		return imap.NewSource(p.account.Server(), login), nil
+		return imap.NewSource(p.server(), login), nil
 	}
-	return pop3.New(p.account.Server(), login), nil
+	return pop3.New(p.server(), login), nil
 }
 
 // maxSessions is more than any provider is known to allow.
@@ -146,7 +156,7 @@ func (t *terminal) openDestination(ctx context.Context, p *party) (*destination,
 	if err != nil {
 		return nil, err
 	}
-	server := p.account.Server()
+	server := p.server()
 	d := &destination{Client: imap.New(server, login), key: p.account.Key()}
 	for range p.sessions - 1 {
 		d.others = append(d.others, imap.New(server, login))

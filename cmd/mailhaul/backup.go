@@ -25,6 +25,7 @@ type backupOptions struct {
 	source      party
 	folders     selection
 	sameAccount bool
+	limits      limitOptions
 	report      reportFile
 }
 
@@ -34,6 +35,7 @@ func (o *backupOptions) addFlags(f *pflag.FlagSet) {
 	addInsecure(f, &o.source.insecure)
 	o.folders.addFlags(f)
 	f.BoolVar(&o.sameAccount, "same-account", false, "the archive's account has moved to this host")
+	o.limits.addFlags(f)
 	o.report.addFlag(f)
 }
 
@@ -64,17 +66,22 @@ func runBackup(ctx context.Context, t *terminal, i *interrupt, o backupOptions, 
 		return err
 	}
 	defer a.Close()
+	from, err := o.limits.count(a, &o.source, i)
+	if err != nil {
+		return err
+	}
+	defer from.close()
 	src, err := t.openSource(ctx, &o.source)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	watch, end := t.watch(false)
+	watch, end := t.watch(from, nil)
 	rep := newReport("backup")
-	got, err := backup.Job{Source: src, Archive: a, Watch: watch, Wanted: o.folders.wanted(), Stop: i.stop}.Run(ctx)
+	got, err := backup.Job{Source: src, Archive: a, Watch: watch, Wanted: o.folders.wanted(), Allow: from.carry(archive.Down), Stop: i.stop}.Run(ctx)
 	end()
 	rep.addSource(got)
-	err = cmp.Or(err, rep.addFolders(a, nil))
+	err = cmp.Or(err, from.close(), rep.addFolders(a, nil))
 	return t.conclude(rep, began, true, o.report, err)
 }
 

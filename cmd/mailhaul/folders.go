@@ -94,6 +94,7 @@ func (o *folderOptions) rules() (migrate.Rules, error) {
 // A survey is what folders and plan look at, and how they get there.
 type survey struct {
 	folderOptions
+	daily               dailyOptions
 	source, destination party
 	includeGone         bool
 }
@@ -103,6 +104,7 @@ func (s *survey) addFlags(f *pflag.FlagSet) {
 	s.source.addFlags(f, false)
 	s.destination.addFlags(f, false)
 	s.folderOptions.addFlags(f)
+	s.daily.addFlags(f)
 	addInsecure(f, &s.source.insecure)
 }
 
@@ -137,11 +139,19 @@ func runFolders(ctx context.Context, t *terminal, s *survey, args []string) erro
 type outlook struct {
 	folders  []folderRow
 	warnings []string
+	// How many octets, as far as is known, there are at the source, and are to be brought to the destination.
+	source, destination int64
 }
 
 // look looks at the folders, and at where they would go if there is a destination. An error about where they go
 // comes with what was found.
 func (s *survey) look(ctx context.Context, t *terminal, args []string) (outlook, error) {
+	o, err := s.lookAt(ctx, t, args)
+	s.foretell(&o)
+	return o, err
+}
+
+func (s *survey) lookAt(ctx context.Context, t *terminal, args []string) (outlook, error) {
 	rules, err := s.rules()
 	if err != nil {
 		return outlook{}, err
@@ -189,7 +199,7 @@ func (s *survey) lookAtAccount(ctx context.Context, t *terminal, args []string, 
 	}
 	if len(args) == 1 {
 		boxes, err := accountFolders(ctx, s.source.account, login)
-		return listed(boxes), err
+		return s.listed(boxes), err
 	}
 	dst, err := t.openDestination(ctx, &s.destination)
 	if err != nil {
@@ -200,7 +210,9 @@ func (s *survey) lookAtAccount(ctx context.Context, t *terminal, args []string, 
 	if err != nil {
 		return outlook{}, err
 	}
-	return mapped(ctx, s.source.account, boxes, dst, rules)
+	o, err := mapped(ctx, s.source.account, boxes, dst, rules)
+	o.source = s.listed(boxes).source
+	return o, err
 }
 
 // accountFolders returns what an account says of its folders without opening any.
@@ -218,11 +230,34 @@ func accountFolders(ctx context.Context, acct account.Account, login mail.Login)
 	return r.Mailboxes, err
 }
 
-func listed(boxes []imap.MailboxReport) (o outlook) {
+func (s *survey) listed(boxes []imap.MailboxReport) (o outlook) {
 	for _, mb := range boxes {
 		o.folders = append(o.folders, accountRow(mb))
 	}
+	o.source = toFetch(boxes, s.wanted())
 	return o
+}
+
+// toFetch returns how many octets the mailboxes that are wanted hold. What is in the mailbox of all mail is fetched
+// once.
+func toFetch(boxes []imap.MailboxReport, wanted func(mail.Mailbox) bool) int64 {
+	var sum, once int64
+	hasAll := false
+	for _, mb := range boxes {
+		if wanted != nil && !wanted(mb.Mailbox) {
+			continue
+		}
+		sum += max(mb.Octets, 0)
+		switch mb.Role {
+		case mail.RoleAll, mail.RoleJunk, mail.RoleTrash:
+			hasAll = hasAll || mb.Role == mail.RoleAll && mb.Octets > 0
+			once += max(mb.Octets, 0)
+		}
+	}
+	if hasAll {
+		return once
+	}
+	return sum
 }
 
 // mapped says where the folders of one account go at another.
@@ -257,6 +292,7 @@ func mapped(ctx context.Context, acct account.Account, boxes []imap.MailboxRepor
 			all.Octets += max(counts[s.From.Name].Octets, 0)
 		}
 	}
+	o.destination = all.Octets
 	if w := migrate.Shortage(room, all); w != "" {
 		o.warnings = append(o.warnings, w)
 	}
@@ -284,6 +320,9 @@ func preview(ctx context.Context, job migrate.Job) (outlook, error) {
 		row.goes(f.Step)
 		row.Pending, row.PendingOctets, row.Refused = &f.Waiting.Messages, f.Waiting.Octets, f.Refused
 		o.folders = append(o.folders, row)
+		if !row.LeftOut {
+			o.destination += f.Waiting.Octets
+		}
 	}
 	return o, err
 }

@@ -76,13 +76,24 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 		return err
 	}
 	if o.restore.dryRun {
-		return dryRun(ctx, t, &survey{o.restore.folders, o.source, o.restore.destination, o.restore.includeGone}, from, to)
+		return dryRun(ctx, t, &survey{o.restore.folders, o.restore.limits.dailyOptions, o.source, o.restore.destination, o.restore.includeGone}, from, to)
 	}
 	a, err := o.openArchive(t, o.archive)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
+	limits := &o.restore.limits
+	source, err := limits.count(a, &o.source, i)
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	towards, err := limits.count(a, &o.restore.destination, i)
+	if err != nil {
+		return err
+	}
+	defer towards.close()
 	src, err := t.openSource(ctx, &o.source)
 	if err != nil {
 		return err
@@ -96,14 +107,15 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 	if err := o.restore.reopen(a, dst); err != nil {
 		return err
 	}
-	watch, end := t.watch(true)
+	watch, end := t.watch(source, towards)
 	rep := newReport("migrate")
-	pull := backup.Job{Source: src, Archive: a, Watch: watch, Wanted: o.restore.folders.wanted()}
+	pull := backup.Job{Source: src, Archive: a, Watch: watch, Wanted: o.restore.folders.wanted(), Allow: source.carry(archive.Down)}
 	push := o.restore.job(a, dst)
 	push.Rules, push.Seen, push.Watch = rules, seen, watch
+	push.Allow, push.AllowBack = towards.carry(archive.Up), towards.look(archive.Down)
 	err = pipeline{pull, push, i}.run(ctx, rep)
 	end()
-	err = cmp.Or(err, rep.addFolders(a, &dst.key))
+	err = cmp.Or(err, source.close(), towards.close(), rep.addFolders(a, &dst.key))
 	return t.conclude(rep, began, o.restore.acceptRefused, o.report, err)
 }
 
@@ -238,8 +250,9 @@ func (p pipeline) stopOfPull() stopper {
 	return s
 }
 
-// hopeless reports whether the destination cannot be written to until the person has done something.
+// hopeless reports whether the destination cannot be written to until the person has done something. A day that is
+// used up passes by itself.
 func hopeless(err error) bool {
 	var e *mail.Error
-	return errors.As(err, &e) && e.Scope == mail.ScopeAccount
+	return errors.As(err, &e) && e.Scope == mail.ScopeAccount && !errors.As(err, new(limitReached))
 }

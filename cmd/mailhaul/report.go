@@ -32,6 +32,7 @@ type report struct {
 	Findings []findingReport `json:"findings"`
 	Error    string          `json:"error,omitempty"`
 	Hint     string          `json:"hint,omitempty"`
+	RunAgain string          `json:"run_again,omitempty"` // when a day's limit was reached: not before
 }
 
 type sourceReport struct {
@@ -151,8 +152,14 @@ func (t *terminal) conclude(r *report, began time.Time, acceptRefused bool, file
 
 // blame notes why the job ended early; of several reasons the first.
 func (r *report) blame(err error) {
-	first := causes(err)[0]
-	r.Error, r.Hint = first.Error(), hintFor(first)
+	all := causes(err)
+	r.Error, r.Hint = all[0].Error(), hintFor(all[0])
+	var halt limitReached
+	for _, e := range all {
+		if errors.As(e, &halt) {
+			r.RunAgain = max(r.RunAgain, stamp(halt.Until)) // both halves may go on then
+		}
+	}
 }
 
 // incomplete reports whether a message is not where it should be.

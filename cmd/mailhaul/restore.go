@@ -25,6 +25,7 @@ type restoreOptions struct {
 	acceptRefused bool
 	includeGone   bool
 	dryRun        bool
+	limits        limitOptions
 	report        reportFile
 }
 
@@ -38,6 +39,7 @@ func (o *restoreOptions) addFlags(f *pflag.FlagSet, alone bool) {
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "say what would be brought where, and change nothing")
 	o.folders.addFlags(f)
 	o.folders.addFlagFlags(f)
+	o.limits.addFlags(f)
 }
 
 func newRestoreCommand(t *terminal, i *interrupt) *cobra.Command {
@@ -73,7 +75,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 		return err
 	}
 	if o.dryRun {
-		s := survey{folderOptions: o.folders, destination: o.destination, includeGone: o.includeGone}
+		s := survey{folderOptions: o.folders, daily: o.limits.dailyOptions, destination: o.destination, includeGone: o.includeGone}
 		s.source.insecure = o.destination.insecure
 		return dryRun(ctx, t, &s, dir, to)
 	}
@@ -86,6 +88,11 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	if err := o.folders.fits(protocolOf(a)); err != nil {
 		return err
 	}
+	towards, err := o.limits.count(a, &o.destination, i)
+	if err != nil {
+		return err
+	}
+	defer towards.close()
 	dst, err := t.openDestination(ctx, &o.destination)
 	if err != nil {
 		return err
@@ -94,14 +101,15 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	if err := o.reopen(a, dst); err != nil {
 		return err
 	}
-	watch, end := t.watch(false)
+	watch, end := t.watch(nil, towards)
 	rep := newReport("restore")
 	push := o.job(a, dst)
 	push.Rules, push.Seen, push.Watch, push.Stop = rules, seen, watch, i.stop
+	push.Allow, push.AllowBack = towards.carry(archive.Up), towards.look(archive.Down)
 	got, err := push.Run(ctx)
 	end()
 	rep.addDestination(got)
-	err = cmp.Or(err, rep.addFolders(a, &dst.key))
+	err = cmp.Or(err, towards.close(), rep.addFolders(a, &dst.key))
 	return t.conclude(rep, began, o.acceptRefused, o.report, err)
 }
 

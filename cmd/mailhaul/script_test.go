@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -19,9 +20,15 @@ import (
 	"github.com/mailhaul/mailhaul/internal/postoffice/trial"
 )
 
-// TestMain makes this test binary the program, where it is called mailhaul: scripts run it as a process.
+// TestMain makes this test binary the program, where it is called mailhaul: scripts run it as a process. As
+// mailhaul-tomorrow it is the program a day later.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mailhaul": main})
+	testscript.Main(m, map[string]func(){"mailhaul": main, "mailhaul-tomorrow": tomorrow})
+}
+
+func tomorrow() {
+	clock = func() time.Time { return time.Now().Add(24*time.Hour + time.Minute) }
+	main()
 }
 
 // TestScripts runs testdata/script/*.txtar. Each guards one promise, which its first line names. Besides what
@@ -161,7 +168,7 @@ func (w *town) lookAtArgv() {
 	for _, file := range files {
 		line, err := os.ReadFile(file)
 		name, _, _ := bytes.Cut(line, []byte{0})
-		if err != nil || filepath.Base(string(name)) != "mailhaul" {
+		if err != nil || !strings.HasPrefix(filepath.Base(string(name)), "mailhaul") {
 			continue
 		}
 		seen = true

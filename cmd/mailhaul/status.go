@@ -11,7 +11,8 @@ import (
 )
 
 const statusHelp = `Status says what is in ARCHIVE: per folder the messages, and per destination what
-is still to be brought and what was refused. It uses no network and takes no lock.
+is still to be brought and what was refused; and per account what went over the
+wire in the last 24 hours. It uses no network and takes no lock.
 `
 
 func newStatusCommand(t *terminal) *cobra.Command {
@@ -59,7 +60,64 @@ func runStatus(t *terminal, dir string) error {
 			fmt.Fprintln(t.out, f.text())
 		}
 	}
+	return t.showTraffic(a)
+}
+
+// A trafficStatus is what went over the wire of one account in the last 24 hours.
+type trafficStatus struct {
+	Event    string `json:"event"`
+	Account  string `json:"account"`
+	Received int64  `json:"received"` // octets
+	Sent     int64  `json:"sent"`
+	RunAgain string `json:"run_again,omitempty"` // a run has stopped at a limit: not before
+	until    time.Time
+}
+
+func (t *terminal) showTraffic(a *archive.Archive) error {
+	now := clock()
+	accounts, err := a.Carried(now)
+	if err != nil {
+		return err
+	}
+	for _, acct := range accounts {
+		s, err := trafficOf(a, acct, now)
+		if err != nil {
+			return err
+		}
+		if t.json {
+			writeJSON(t.out, s)
+		} else {
+			fmt.Fprintln(t.out, s.text(now))
+		}
+	}
 	return nil
+}
+
+func trafficOf(a *archive.Archive, acct mail.Account, now time.Time) (trafficStatus, error) {
+	s := trafficStatus{Event: "traffic", Account: acct.String()}
+	hours, err := a.Traffic(acct, now)
+	if err != nil {
+		return s, err
+	}
+	for _, h := range hours {
+		s.Received += h.Octets[archive.Down]
+		s.Sent += h.Octets[archive.Up]
+	}
+	halts, err := a.Halts(acct, now)
+	for _, h := range halts {
+		if h.Until.After(s.until) {
+			s.until, s.RunAgain = h.Until, stamp(h.Until)
+		}
+	}
+	return s, err
+}
+
+func (s trafficStatus) text(now time.Time) string {
+	text := fmt.Sprintf("%s: %s received and %s sent in the last 24 hours", mail.Printable(s.Account), size(s.Received), size(s.Sent))
+	if !s.until.IsZero() {
+		text += "; a limit was reached, run again after " + clockText(s.until, now)
+	}
+	return text
 }
 
 // foldersOf returns one row for each folder and destination, or for each folder where there is no destination yet. A

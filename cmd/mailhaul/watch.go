@@ -17,6 +17,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/progress"
 )
@@ -25,6 +26,8 @@ import (
 type watcher struct {
 	t    *terminal
 	both bool // what is archived is to be brought to a destination as well
+	// What goes over the wire of each half, nil where there is none.
+	from, towards *traffic
 
 	mu          sync.Mutex
 	total, done int64 // octets
@@ -38,6 +41,9 @@ type watcher struct {
 type part struct {
 	done, todo int
 	moving     int64 // octets of messages that are not whole yet
+	total      int64 // octets of all messages
+	moved      int64 // octets of whole ones
+	days       int64 // how many it was said to take
 
 	// Of the folder listed last, what is not done.
 	mailbox string
@@ -58,9 +64,9 @@ const (
 	jsonEvery  = time.Second
 )
 
-// watch returns the watch of a job that begins now; end is to be called when the job has ended.
-func (t *terminal) watch(both bool) (watch progress.Watch, end func()) {
-	w := &watcher{t: t, both: both, began: time.Now()}
+// watch returns the watch of a job that begins now, one half or both; end is to be called when the job has ended.
+func (t *terminal) watch(from, towards *traffic) (watch progress.Watch, end func()) {
+	w := &watcher{t: t, both: from != nil && towards != nil, from: from, towards: towards, began: time.Now()}
 	w.said = w.began
 	t.working.Store(true)
 	mode := t.progressMode()
@@ -72,6 +78,9 @@ func (t *terminal) watch(both bool) (watch progress.Watch, end func()) {
 			defer w.mu.Unlock()
 			w.count(e)
 			w.tell(e, mode)
+			if _, listed := e.(progress.Listed); listed {
+				w.foretell(mode)
+			}
 		}, func() {
 			t.working.Store(false)
 			t.mu.Lock()
@@ -117,7 +126,7 @@ func (w *watcher) count(e progress.Event) {
 	case progress.Moving:
 		w.part(e.Half).moving += e.Octets
 	case progress.Moved:
-		w.part(e.Half).moved(e.Octets)
+		w.part(e.Half).take(e.Octets)
 		w.done += e.Octets
 	case progress.Waiting: // what was under way comes again
 		w.part(e.Half).moving = 0
@@ -136,15 +145,18 @@ func (w *watcher) list(e progress.Listed) {
 	}
 	p.mailbox, p.left, p.octets = e.Mailbox, e.Messages, e.Octets
 	p.todo += messages
+	p.total += octets
 	w.total += octets
 	if w.both && e.Half == progress.Source { // what is fetched is brought as well
 		w.destination.todo += messages
+		w.destination.total += octets
 		w.total += octets
 	}
 }
 
-func (p *part) moved(octets int64) {
+func (p *part) take(octets int64) {
 	p.done++
+	p.moved += octets
 	p.left = max(0, p.left-1)
 	p.octets = max(0, p.octets-octets)
 	p.moving = max(0, p.moving-octets)
@@ -200,8 +212,33 @@ func (w *watcher) messages() string {
 	return fmt.Sprintf("%d/%d messages", w.source.done+w.destination.done, w.source.todo+w.destination.todo)
 }
 
+// daysOf returns how many days a half takes with what may go in one, and how much that is.
+func (w *watcher) daysOf(h progress.Half) (n, limit int64) {
+	p := w.part(h)
+	if h == progress.Source {
+		return w.from.days(archive.Down, p.total-p.moved)
+	}
+	return w.towards.days(archive.Up, p.total-p.moved)
+}
+
+// foretell says how many days a half takes, when that is more than was said before.
+func (w *watcher) foretell(mode progressMode) {
+	for _, h := range []progress.Half{progress.Source, progress.Destination} {
+		n, limit := w.daysOf(h)
+		if p := w.part(h); n > max(p.days, 1) {
+			p.days = n
+			w.tell(progress.Note{Half: h, Text: daysText(n, limit)}, mode)
+		}
+	}
+}
+
 // left says how long the others will take, if that can be said.
 func (w *watcher) left() string {
+	source, _ := w.daysOf(progress.Source)
+	destination, _ := w.daysOf(progress.Destination)
+	if n := max(source, destination); n > 1 {
+		return fmt.Sprintf(", about %d days left", n)
+	}
 	rate := w.rate()
 	if rate == 0 {
 		return ""
