@@ -10,9 +10,9 @@ import (
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
-const statusHelp = `Status says what is in ARCHIVE: per folder the messages, and per destination what
-is still to be brought and what was refused; and per account what went over the
-wire in the last 24 hours. It uses no network and takes no lock.
+const statusHelp = `Status says what is in ARCHIVE: per account what went over the wire in the last 24
+hours, per folder the messages, and per destination what is still to be brought
+and what was refused. It uses no network and takes no lock.
 `
 
 func newStatusCommand(t *terminal) *cobra.Command {
@@ -53,6 +53,9 @@ func runStatus(t *terminal, dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := t.showTraffic(a); err != nil {
+		return err
+	}
 	for _, f := range folders {
 		if t.json {
 			writeJSON(t.out, f)
@@ -60,7 +63,7 @@ func runStatus(t *terminal, dir string) error {
 			fmt.Fprintln(t.out, f.text())
 		}
 	}
-	return t.showTraffic(a)
+	return nil
 }
 
 // A trafficStatus is what went over the wire of one account in the last 24 hours.
