@@ -20,7 +20,7 @@ const (
 	Intended                  // it was to be appended, and what came of it is not known
 	Done                      // appended
 	Present                   // it was there already
-	Merged                    // the server took it for one that it has
+	Merged                    // the server took it for one that it has, or the person wants one of a Message-ID
 	Refused                   // the server's definite no
 	Gone                      // nothing, and the source shows it no more; never in the ledger
 )
@@ -82,12 +82,15 @@ func (a *Archive) intend(dest int64, i Intent) error {
 }
 
 // Settle notes outcomes, in one transaction, with or without an intent before. A later outcome of an entry takes
-// the place of an earlier one.
-func (a *Archive) Settle(dest mail.Account, os []Outcome) error {
+// the place of an earlier one. What mailboxes were seen to hold meanwhile is noted with them, as by Shelve.
+func (a *Archive) Settle(dest mail.Account, os []Outcome, seen ...Shelf) error {
 	return a.write("outcome", func() error {
 		id, err := a.destination(dest)
 		for i := 0; i < len(os) && err == nil; i++ {
 			err = a.settle(id, os[i])
+		}
+		for i := 0; i < len(seen) && err == nil; i++ {
+			err = a.shelve(id, seen[i])
 		}
 		return err
 	})
@@ -154,16 +157,17 @@ func (a *Archive) Intents(dest mail.Account) ([]Intent, error) {
 	return all, err
 }
 
-// Claimed returns the UIDs in a mailbox at the destination that belong to an entry.
+// Claimed returns the UIDs in a mailbox at the destination that belong to an entry. One that others were merged into does
+// not belong to them.
 func (a *Archive) Claimed(dest mail.Account, mailbox string, validity uint32) (map[uint32]bool, error) {
 	uids := map[uint32]bool{}
-	err := a.ledger.each("select uid from outcome where "+toDestination+" and mailbox = ? and validity = ? and uid > 0",
+	err := a.ledger.each("select uid from outcome where "+toDestination+" and mailbox = ? and validity = ? and uid > 0 and state <> ?",
 		func(scan func(...any) error) error {
 			var uid uint32
 			err := scan(&uid)
 			uids[uid] = true
 			return err
-		}, destArgs(dest, []byte(mailbox), validity)...)
+		}, destArgs(dest, []byte(mailbox), validity, Merged)...)
 	return uids, err
 }
 
