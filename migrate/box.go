@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"slices"
 	"strconv"
@@ -26,29 +25,24 @@ type box struct {
 	name     string
 	status   mail.Status
 	selected bool // in the session at hand
-	listed   bool // the index holds what was there when the box was first opened
+	listed   bool // the shelf holds what was there when the box was first opened
 	// next is a UID that no message has that arrives from now on with a smaller one.
 	next    uint32
 	first   uint32 // next, before this run's first APPEND; 0: none yet
-	index   map[uint64][]candidate
+	shelf   *shelf
+	gaps    bool                // the server leaves out UIDs
 	claimed map[uint32]bool     // UIDs that belong to an entry of ours
 	sent    map[uint32]sentMail // by the UIDs this run's APPENDs got
+	joined  map[uint32][]int64  // such UIDs → entries that were merged into them for their Message-ID
 	after   map[string]int64    // by key of the share: entries up to this one have been dealt with in this run
 	took    time.Duration       // by the last batch
 }
-
-type candidate struct {
-	uid  uint32
-	size int64
-}
-
-var seed = maphash.MakeSeed()
 
 // box returns the mailbox as it is known, to be worked in h's session.
 func (r *run) box(h *hand, name string) *box {
 	b := r.boxes[name]
 	if b == nil {
-		b = &box{run: r, name: name, index: map[uint64][]candidate{}, sent: map[uint32]sentMail{}, after: map[string]int64{}}
+		b = &box{run: r, name: name, shelf: newShelf(), sent: map[uint32]sentMail{}, joined: map[uint32][]int64{}, after: map[string]int64{}}
 		r.boxes[name] = b
 	}
 	if b.at != h {
@@ -74,17 +68,78 @@ func (b *box) open(ctx context.Context, mb mail.Mailbox) error {
 	if err := b.selectBox(ctx); err != nil {
 		return err
 	}
-	if b.listed || b.status.Messages == 0 {
-		b.listed = true
+	if b.listed {
 		return nil
 	}
-	items, err := b.at.List(ctx, b.name, 1)
-	if err != nil {
+	if err := b.learn(ctx); err != nil {
 		return err
 	}
-	b.learn(items)
 	b.listed = true
+	return b.keep()
+}
+
+// learn learns what the mailbox holds. Of what earlier runs have seen there the last message is listed once more: if it
+// is another one now, the UIDs mean something else, whatever the UIDVALIDITY says.
+func (b *box) learn(ctx context.Context) error {
+	if b.status.Messages == 0 {
+		b.shelf = newShelf()
+		b.shelf.list(1, nil, b.status.Next)
+		return nil
+	}
+	last, any := b.shelf.last()
+	from := b.shelf.next
+	if any {
+		from = min(from, last.UID)
+	}
+	items, err := b.listFrom(ctx, from)
+	if err != nil || !any || !isAnother(last, items) {
+		return err
+	}
+	b.shelf = newShelf()
+	_, err = b.listFrom(ctx, 1)
+	return err
+}
+
+// isAnother reports whether the message with that UID is not the one that was seen before. Servers rewrite single fields.
+func isAnother(m archive.Shown, items []mail.Item) bool {
+	for _, it := range items {
+		if uidOf(it) == m.UID {
+			id, fields := hashes(it.Header)
+			return id != m.ID && fields != m.Fields
+		}
+	}
+	return false
+}
+
+// listFrom lists the mailbox from a UID on, and puts what is shown on the shelf.
+func (b *box) listFrom(ctx context.Context, from uint32) ([]mail.Item, error) {
+	items, err := b.at.List(ctx, b.name, from)
+	if err == nil {
+		b.shelf.list(from, items, b.status.Next)
+	}
+	return items, err
+}
+
+// keep notes in the ledger what the mailbox was seen to hold.
+func (b *box) keep() error {
+	seen := b.seen()
+	if len(seen) == 0 {
+		return nil
+	}
+	if err := b.run.Archive.Shelve(b.run.Account, seen[0]); err != nil {
+		return err
+	}
+	b.shelf.kept()
 	return nil
+}
+
+// seen returns what the ledger does not know yet of what the mailbox holds, nothing if it knows all.
+func (b *box) seen() []archive.Shelf {
+	s := b.shelf
+	if s.saved == s.next {
+		return nil
+	}
+	return []archive.Shelf{{Mailbox: b.name, Validity: b.status.Validity, From: s.saved, Next: s.next, Messages: s.unsaved}}
 }
 
 // selectBox selects the mailbox and sees that its UIDs still mean what they meant.
@@ -105,33 +160,17 @@ func (b *box) selectBox(ctx context.Context) error {
 		if b.claimed, err = b.run.Archive.Claimed(b.run.Account, b.name, st.Validity); err != nil {
 			return err
 		}
+		known, err := b.run.Archive.Shelf(b.run.Account, b.name, st.Validity)
+		if err != nil {
+			return err
+		}
+		b.shelf = shelfFrom(known, st)
 	}
 	if b.status.Validity == 0 {
 		b.next = st.Next
 	}
 	b.status, b.selected = st, true
 	return nil
-}
-
-// learn puts messages at the destination into the index.
-func (b *box) learn(items []mail.Item) {
-	for _, it := range items {
-		c := candidate{uidOf(it), it.Size}
-		for _, key := range keysOf(it.Header) {
-			h := maphash.String(seed, key)
-			if !slices.Contains(b.index[h], c) {
-				b.index[h] = append(b.index[h], c)
-			}
-		}
-	}
-}
-
-// keysOf returns the header's keys; what has none shares one with all that have none.
-func keysOf(h mail.Header) []string {
-	if keys := h.Keys(); len(keys) > 0 {
-		return keys
-	}
-	return []string{"none"}
 }
 
 func uidOf(it mail.Item) uint32 {
@@ -145,20 +184,21 @@ func uidOf(it mail.Item) uint32 {
 // candidates returns the UIDs at the destination that share a key with e, claimed ones only if asked for, the
 // nearest in size first.
 func (b *box) candidates(e archive.Entry, claimedToo bool) []uint32 {
-	var all []candidate
-	for _, key := range keysOf(e.Header) {
-		for _, c := range b.index[maphash.String(seed, key)] {
-			if (claimedToo || !b.claimed[c.uid]) && !slices.Contains(all, c) {
-				all = append(all, c)
+	var all []archive.Shown
+	for _, key := range keysOf(hashes(e.Header)) {
+		for m := range b.shelf.with(key) {
+			if claimedToo || !b.claimed[m.UID] {
+				all = append(all, m)
 			}
 		}
 	}
-	slices.SortFunc(all, func(x, y candidate) int {
-		return cmp.Or(cmp.Compare(distance(x.size, e.Octets), distance(y.size, e.Octets)), cmp.Compare(x.uid, y.uid))
+	slices.SortFunc(all, func(x, y archive.Shown) int {
+		return cmp.Or(cmp.Compare(distance(x.Size, e.Octets), distance(y.Size, e.Octets)), cmp.Compare(x.UID, y.UID))
 	})
+	all = slices.Compact(all)
 	uids := make([]uint32, 0, min(len(all), maxCandidates))
-	for _, c := range all[:min(len(all), maxCandidates)] {
-		uids = append(uids, c.uid)
+	for _, m := range all[:min(len(all), maxCandidates)] {
+		uids = append(uids, m.UID)
 	}
 	return uids
 }

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -65,21 +66,56 @@ func (b *box) compare(ctx context.Context, entries map[int64]archive.Entry, outc
 	if err != nil {
 		return err
 	}
-	var lies []archive.Outcome
+	var missing []archive.Outcome
 	for _, o := range outcomes {
 		e := entries[o.Entry]
 		sum, had := shown[o.UID]
 		if !had || sum.Octets == 0 && e.Octets > 0 {
-			b.run.sample.liar = true
-			delete(b.sent, o.UID)
-			lies = append(lies, keptNothing(e, b.name))
+			missing = append(missing, o)
 			continue
 		}
 		if err := b.judge(e, sum); err != nil {
 			return err
 		}
 	}
-	return b.settle(lies)
+	return b.unsay(ctx, missing)
+}
+
+// unsay takes back what a server said OK to and has not: it named a UID for each, and there is nothing under it. What it
+// has under another was merged (Gmail names a new UID also for what it throws away); the rest was not kept.
+func (b *box) unsay(ctx context.Context, missing []archive.Outcome) error {
+	entries := make([]archive.Entry, len(missing))
+	for i, o := range missing {
+		var err error
+		if entries[i], err = b.run.Archive.Entry(o.Entry); err != nil {
+			return err
+		}
+		if c, mended := b.run.mending.copyOf(o.Entry); mended {
+			entries[i] = c.Entry
+		}
+		b.shelf.false[o.UID] = true
+	}
+	outcomes, left, err := b.mergedThere(ctx, entries)
+	if err != nil {
+		return err
+	}
+	into := make(map[int64]uint32, len(outcomes))
+	for _, o := range outcomes {
+		into[o.Entry] = o.UID
+	}
+	for _, e := range left {
+		b.run.sample.liar = true
+		outcomes = append(outcomes, keptNothing(e, b.name))
+	}
+	for i, o := range missing {
+		delete(b.sent, o.UID)
+		joined, err := b.rejoin(o.UID, into[entries[i].ID])
+		if err != nil {
+			return err
+		}
+		outcomes = append(outcomes, joined...)
+	}
+	return b.settle(outcomes)
 }
 
 // judge notes how the server changed a message.
@@ -130,11 +166,11 @@ func (b *box) audit(ctx context.Context) error {
 	if err := b.selectBox(ctx); err != nil {
 		return err
 	}
-	items, err := b.at.List(ctx, b.name, b.first)
+	items, err := b.listFrom(ctx, b.first)
 	if err != nil {
 		return err
 	}
-	var lies, unflagged []archive.Outcome
+	var unflagged []archive.Outcome
 	for _, it := range items {
 		sent, ok := b.sent[uidOf(it)]
 		if !ok {
@@ -145,12 +181,16 @@ func (b *box) audit(ctx context.Context) error {
 			unflagged = append(unflagged, lie)
 		}
 	}
-	for _, sent := range b.sent {
-		lies = append(lies, keptNothing(archive.Entry{ID: sent.entry}, b.name))
-	}
-	clear(b.sent)
 	if err := b.run.Archive.Settle(b.run.Account, unflagged); err != nil {
 		return err
 	}
-	return b.settle(lies)
+	var missing []archive.Outcome
+	for uid, sent := range b.sent {
+		missing = append(missing, archive.Outcome{Entry: sent.entry, UID: uid})
+	}
+	slices.SortFunc(missing, func(x, y archive.Outcome) int { return cmp.Compare(x.Entry, y.Entry) })
+	if err := b.unsay(ctx, missing); err != nil {
+		return err
+	}
+	return b.keep()
 }

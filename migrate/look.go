@@ -49,11 +49,10 @@ func (b *box) look(ctx context.Context, s *sending) error {
 
 // find looks once at what has come since the intents were written, and pairs it with the entries, one to one.
 func (b *box) find(ctx context.Context, s *sending) error {
-	items, err := b.at.List(ctx, b.name, s.from)
+	items, err := b.listFrom(ctx, s.from)
 	if err != nil {
 		return err
 	}
-	b.learn(items)
 	items = slices.DeleteFunc(items, func(it mail.Item) bool { return b.claimed[uidOf(it)] })
 	if len(s.unsure) == 0 {
 		s.unnamed = b.pairByKey(s, items)
@@ -135,21 +134,36 @@ func shownFlags(items []mail.Item, uid uint32) mail.Flags {
 // merged looks for what the server said OK to and does not show as new among all that it shows, claimed or not:
 // some servers keep one of what they take for the same (Gmail does).
 func (b *box) merged(ctx context.Context, s *sending) error {
-	var left []archive.Entry
-	for _, e := range s.unnamed {
+	found, left, err := b.mergedThere(ctx, s.unnamed)
+	s.outcomes, s.unnamed = append(s.outcomes, found...), left
+	return err
+}
+
+// mergedThere finds the entries of which there is one that is the same by its content, and returns the others.
+func (b *box) mergedThere(ctx context.Context, entries []archive.Entry) (found []archive.Outcome, left []archive.Entry, err error) {
+	for i, e := range entries {
 		pairs, err := b.pair(ctx, []archive.Entry{e}, b.candidates(e, true))
 		if err != nil {
-			return err
+			return found, append(left, entries[i:]...), err
 		}
 		if pairs[0] == 0 {
 			left = append(left, e)
 		} else {
-			s.outcomes = append(s.outcomes, archive.Outcome{Entry: e.ID, State: archive.Merged, Mailbox: b.name,
-				Validity: b.status.Validity, UID: pairs[0]})
+			found = append(found, b.merge(e, pairs[0], ByServer))
 		}
 	}
-	s.unnamed = left
-	return nil
+	return found, left, nil
+}
+
+// lookBetween lists what somebody else has put there between messages of ours: it may be one that is still to come. A
+// server that only leaves out UIDs is not asked again.
+func (b *box) lookBetween(ctx context.Context) error {
+	if !b.shelf.gap() || b.gaps {
+		return nil
+	}
+	items, err := b.listFrom(ctx, b.shelf.next)
+	b.gaps = err == nil && !slices.ContainsFunc(items, func(it mail.Item) bool { return !b.claimed[uidOf(it)] })
+	return err
 }
 
 // notThere gives the entries that were not found their outcome.

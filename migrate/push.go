@@ -94,17 +94,28 @@ func firstOctets(entries []archive.Entry, limit int64) []archive.Entry {
 
 // bring brings one batch: what is there already is recognised, the rest appended, and every outcome recorded.
 func (b *box) bring(ctx context.Context, batch []archive.Entry) error {
-	rest, present, err := b.recognise(ctx, batch)
-	if err != nil {
-		return err
+	for len(batch) > 0 {
+		rest, present, err := b.recognise(ctx, batch)
+		if err != nil {
+			return err
+		}
+		if err := b.settle(present); err != nil {
+			return err
+		}
+		if rest, err = b.recogniseMended(ctx, rest); err != nil {
+			return err
+		}
+		batch = nil
+		if b.run.MergeByID {
+			if rest, batch, err = b.mergeByID(ctx, rest); err != nil {
+				return err
+			}
+		}
+		if err := b.sendAllowed(ctx, rest); err != nil {
+			return err
+		}
 	}
-	if err := b.settle(present); err != nil {
-		return err
-	}
-	if rest, err = b.recogniseMended(ctx, rest); err != nil {
-		return err
-	}
-	return b.sendAllowed(ctx, rest)
+	return nil
 }
 
 // recognise finds the entries that are at the destination already, one to one: by key found, by content judged.
@@ -169,11 +180,16 @@ func (b *box) settle(outcomes []archive.Outcome) error {
 		return nil
 	}
 	outcomes = b.run.remark(outcomes)
-	if err := b.run.Archive.Settle(b.run.Account, outcomes); err != nil {
+	if err := b.run.Archive.Settle(b.run.Account, outcomes, b.seen()...); err != nil {
 		return err
 	}
+	b.shelf.kept()
 	told := progress.Confirmed{Mailbox: b.name}
 	for _, o := range outcomes {
+		delete(b.run.merges, o.Entry)
+		if o.State == archive.Merged {
+			b.run.merges[o.Entry] = o
+		}
 		switch o.State {
 		case archive.Done:
 			told.Appended++
@@ -238,14 +254,17 @@ func (b *box) send(ctx context.Context, batch []archive.Entry) error {
 	return b.check(ctx, batch, s.outcomes)
 }
 
-// lookAfter finds what was stored without a UID, and marks what was stored without flags.
+// lookAfter finds what was stored without a UID, marks what was stored without flags, and sees what came in between.
 func (b *box) lookAfter(ctx context.Context, s *sending) error {
 	if len(s.unnamed) > 0 {
 		if err := b.look(ctx, s); err != nil {
 			return err
 		}
 	}
-	return b.mark(ctx, s)
+	if err := b.mark(ctx, s); err != nil {
+		return err
+	}
+	return b.lookBetween(ctx)
 }
 
 func (b *box) intend(batch []archive.Entry) error {
@@ -301,7 +320,7 @@ func (b *box) answered(e archive.Entry, got mail.Stored, err error, s *sending) 
 		b.run.octets += e.Octets
 		b.run.Watch.Tell(progress.Moved{Half: progress.Destination, Octets: e.Octets})
 		s.lack(e, got.Lacks)
-		if got.UID == 0 {
+		if got.UID == 0 || b.claimed[got.UID] {
 			s.unnamed = append(s.unnamed, e)
 			return
 		}
@@ -323,5 +342,6 @@ func (b *box) answered(e archive.Entry, got mail.Stored, err error, s *sending) 
 func (b *box) done(e archive.Entry, uid uint32) archive.Outcome {
 	b.next = max(b.next, uid+1)
 	b.sent[uid] = sentMail{e.ID, b.run.flagging(e.Flags, nil)}
+	b.shelf.sent(uid, e.Header, e.Octets)
 	return b.claim(e, archive.Done, uid)
 }

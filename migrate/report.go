@@ -15,7 +15,7 @@ type Report struct {
 	Known    int // confirmed by earlier runs
 	Appended int // by this run, and confirmed
 	Present  int // was there already
-	Merged   int // the server took it for one it has
+	Merged   int // one that is there counts for it too
 	Refused  int // the server's definite no, in this run or an earlier one
 	Failed   int // not brought; the next run tries again
 	LeftOut  int // not to be brought
@@ -27,6 +27,7 @@ type Report struct {
 	Findings []Finding
 	// Dropped is how many messages that were appended, in this run or an earlier one, are there without which flags.
 	Dropped map[mail.Flag]int
+	Merges  []Merge // those of this run
 
 	layout layout
 }
@@ -84,7 +85,10 @@ func (r *run) report(before map[archive.State]int) (Report, error) {
 	if rep.Mendable, err = r.anyMendable(); err != nil {
 		return rep, err
 	}
-	rep.Failures, err = r.failures()
+	if rep.Failures, err = r.failures(); err != nil {
+		return rep, err
+	}
+	rep.Merges, err = r.merged()
 	return rep, err
 }
 

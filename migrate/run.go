@@ -26,6 +26,8 @@ type Job struct {
 	Pause   retry.Pause // how to wait for a server; nil: by the clock
 	// IncludeGone brings also what the source shows no more.
 	IncludeGone bool
+	// MergeByID brings one message of each Message-ID to a mailbox, whatever the others hold.
+	MergeByID bool
 	// Allow, if set, is asked before messages are sent, and AllowBack before messages there are read to be compared
 	// with ours. When nothing may go, Run settles what went and ends with the error.
 	Allow, AllowBack Allow
@@ -58,6 +60,7 @@ func (j Job) Run(ctx context.Context) (Report, error) {
 		unsure:  map[int64]int{},
 		skipped: map[int64]Failure{},
 		blocked: map[string]bool{},
+		merges:  map[int64]archive.Outcome{},
 
 		flaggings: map[string]*flagging{},
 		dropped:   map[mail.Flag]int{},
@@ -87,17 +90,18 @@ type run struct {
 	halted    error       // why the run is to end
 	halting   atomic.Bool // it is; for those who have not got the floor
 	layout    layout
-	flagless  bool              // the archive's mail comes from POP3, which has no flags
-	whole     bool              // everything that the source shows is archived
-	brought   map[string]bool   // mailboxes of the archive of which mail was brought before
-	ranBefore bool              // a run came to its end before
-	room      mail.Room         // what the destination took when the run began
-	short     bool              // it was said that this is too little
-	boxes     map[string]*box   // by name at the destination
-	unsure    map[int64]int     // how often an entry's APPEND was left without an answer
-	skipped   map[int64]Failure // entries not to be tried again in this run
-	blocked   map[string]bool   // shares that cannot be brought now, by key
-	blockedBy error             // why the first of them cannot
+	flagless  bool                      // the archive's mail comes from POP3, which has no flags
+	whole     bool                      // everything that the source shows is archived
+	brought   map[string]bool           // mailboxes of the archive of which mail was brought before
+	ranBefore bool                      // a run came to its end before
+	room      mail.Room                 // what the destination took when the run began
+	short     bool                      // it was said that this is too little
+	boxes     map[string]*box           // by name at the destination
+	unsure    map[int64]int             // how often an entry's APPEND was left without an answer
+	skipped   map[int64]Failure         // entries not to be tried again in this run
+	blocked   map[string]bool           // shares that cannot be brought now, by key
+	blockedBy error                     // why the first of them cannot
+	merges    map[int64]archive.Outcome // by entry: what was merged in this run
 	findings  []Finding
 	octets    int64
 	sample    sample
