@@ -3,6 +3,7 @@ package migrate
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -130,4 +131,26 @@ func (r *run) merged() (all []Merge, err error) {
 		all = append(all, Merge{Ref: e.Ref, MessageID: e.Header.MessageID, Mailbox: o.Mailbox, UID: o.UID, By: o.Reason})
 	}
 	return all, nil
+}
+
+// twins says of each mailbox at the destination how many messages would be merged because several of the archive have one
+// Message-ID. How many are there already nobody knows before the mailbox is opened.
+func (j Job) twins(folders []Prospect) (said []string, err error) {
+	from := make(map[string][]string)
+	to := make(map[string]mail.Mailbox)
+	for _, f := range folders {
+		if !f.LeftOut && !f.Rest {
+			from[f.To.Name], to[f.To.Name] = append(from[f.To.Name], f.From.Name), f.To
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(from)) {
+		n, err := j.Archive.Twins(j.Account, j.wanted(), from[name]...)
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			said = append(said, fmt.Sprintf("%d of the messages to %s have the Message-ID of another, and would be merged", n, textOf(to[name])))
+		}
+	}
+	return said, nil
 }

@@ -48,6 +48,13 @@ func (j Job) Preview(ctx context.Context) (Preview, error) {
 	if p.Warnings, err = j.warnings(room, p.Folders); err != nil {
 		return p, err
 	}
+	if j.MergeByID {
+		twins, err := j.twins(p.Folders)
+		if err != nil {
+			return p, err
+		}
+		p.Warnings = append(p.Warnings, twins...)
+	}
 	return p, mapErr
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -56,6 +57,13 @@ func filled(t testing.TB, messages ...[]byte) (dir string) {
 func flagged(t testing.TB, flags mail.Flags, messages ...[]byte) (dir string) {
 	t.Helper()
 	dir = inMemory(t)
+	fill(t, dir, 0, flags, messages...)
+	return dir
+}
+
+// fill puts messages into the INBOX of an archive, under UIDLs from that number on.
+func fill(t testing.TB, dir string, from int, flags mail.Flags, messages ...[]byte) {
+	t.Helper()
 	a, err := archive.Open(dir, archive.Options{Create: true})
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +75,7 @@ func flagged(t testing.TB, flags mail.Flags, messages ...[]byte) (dir string) {
 	b := a.NewBatch()
 	inbox := mail.Mailbox{Name: mail.Inbox, Role: mail.RoleInbox}
 	for i, m := range messages {
-		item := mail.Item{Ref: mail.Ref{Mailbox: mail.Inbox, UID: strconv.Itoa(i)}, Size: int64(len(m)), Flags: flags}
+		item := mail.Item{Ref: mail.Ref{Mailbox: mail.Inbox, UID: strconv.Itoa(from + i)}, Size: int64(len(m)), Flags: flags}
 		if _, err := b.Put(item, inbox, bytes.NewReader(m)); err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +83,14 @@ func flagged(t testing.TB, flags mail.Flags, messages ...[]byte) (dir string) {
 	if _, err := b.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	return dir
+}
+
+// forget removes the ledger of an archive.
+func forget(t testing.TB, dir string) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(dir, "mailhaul", "ledger.db")); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // inMemory is a directory for archives whose fsyncs are not what is tried.
@@ -95,6 +110,7 @@ type push struct {
 	pause  func(context.Context, time.Duration) error
 	watch  progress.Watch
 	repair bool
+	merge  bool // by Message-ID
 }
 
 func (p push) run(ctx context.Context) (migrate.Report, error) {
@@ -110,7 +126,7 @@ func (p push) run(ctx context.Context) (migrate.Report, error) {
 	if c, ok := p.dst.(io.Closer); ok {
 		defer c.Close()
 	}
-	return migrate.Job{Archive: a, Destination: p.dst, Account: there, Pause: p.pause, Watch: p.watch, Repair: p.repair}.Run(ctx)
+	return migrate.Job{Archive: a, Destination: p.dst, Account: there, Pause: p.pause, Watch: p.watch, Repair: p.repair, MergeByID: p.merge}.Run(ctx)
 }
 
 // shown returns the octets of what the account's INBOX holds.

@@ -97,6 +97,7 @@ type survey struct {
 	daily               dailyOptions
 	source, destination party
 	includeGone         bool
+	merge               mergeBy
 }
 
 func (s *survey) addFlags(f *pflag.FlagSet) {
@@ -182,7 +183,7 @@ func (s *survey) lookAt(ctx context.Context, t *terminal, args []string) (outloo
 		return outlook{}, err
 	}
 	defer dst.Close()
-	return preview(ctx, migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: s.includeGone})
+	return preview(ctx, migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: s.includeGone, MergeByID: s.merge == mergeByID})
 }
 
 // lookAtAccount logs in at both accounts before it looks at either: a question for a password comes before the work.

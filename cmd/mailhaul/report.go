@@ -30,6 +30,7 @@ type report struct {
 	Dropped  map[string]int  `json:"dropped_flags,omitempty"`
 	Failures []failureReport `json:"failures"`
 	Findings []findingReport `json:"findings"`
+	Merges   []mergeReport   `json:"merges,omitempty"`
 	Error    string          `json:"error,omitempty"`
 	Hint     string          `json:"hint,omitempty"`
 	RunAgain string          `json:"run_again,omitempty"` // when a day's limit was reached: not before
@@ -113,6 +114,9 @@ func (r *report) addDestination(m migrate.Report) {
 		h := f.Header
 		r.Failures = append(r.Failures, failureReport{Mailbox: f.Ref.Mailbox, Ref: f.Ref.String(), MessageID: h.MessageID,
 			Date: h.Date, From: h.From, Subject: h.Subject, State: f.State, Reason: f.Reason, half: progress.Destination})
+	}
+	for _, one := range m.Merges {
+		r.Merges = append(r.Merges, newMergeReport(one))
 	}
 	for _, f := range m.Findings {
 		r.Findings = append(r.Findings, findingReport{Kind: f.Kind, Mailbox: f.Ref.Mailbox, MessageID: f.MessageID, Reason: f.Reason})

@@ -106,7 +106,7 @@ func (r *report) jsonFile() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// csv lists what could not be carried, a line each.
+// csv lists what could not be carried, and what was merged, a line each.
 func (r *report) csv() ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
@@ -119,6 +119,9 @@ func (r *report) csv() ([]byte, error) {
 	}
 	for _, f := range slices.Sorted(maps.Keys(r.Dropped)) {
 		w.Write(cells("unflagged", "", "", "", "", "", "", fmt.Sprintf("%d messages are there without the flag %s", r.Dropped[f], f)))
+	}
+	for _, m := range r.Merges {
+		w.Write(cells("merged", m.Mailbox, "", "", "", m.MessageID, m.Ref, m.Reason()))
 	}
 	w.Flush()
 	return b.Bytes(), w.Error()

@@ -14,8 +14,8 @@ import (
 
 const restoreHelp = `Restore brings what ARCHIVE holds to DESTINATION, an IMAP account. What is there
 already is recognised by its content and left alone; two equal messages of the
-archive are two at the destination. A message the server refuses is named with
-the server's word; the others go on.
+archive are two at the destination, unless --merge message-id is given. A message
+the server refuses is named with the server's word; the others go on.
 `
 
 type restoreOptions struct {
@@ -24,6 +24,7 @@ type restoreOptions struct {
 	retryRefused  bool
 	acceptRefused bool
 	includeGone   bool
+	merge         mergeBy
 	dryRun        bool
 	limits        limitOptions
 	report        reportFile
@@ -36,6 +37,7 @@ func (o *restoreOptions) addFlags(f *pflag.FlagSet, alone bool) {
 	f.BoolVar(&o.retryRefused, "retry-refused", false, "try what the server refused in earlier runs once more")
 	f.BoolVar(&o.acceptRefused, "accept-refused", false, "exit with 0 although the server refused messages")
 	f.BoolVar(&o.includeGone, "include-gone", false, "bring also what the source showed once and does not show any more")
+	o.merge.addFlag(f)
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "say what would be brought where, and change nothing")
 	o.folders.addFlags(f)
 	o.folders.addFlagFlags(f)
@@ -75,7 +77,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 		return err
 	}
 	if o.dryRun {
-		s := survey{folderOptions: o.folders, daily: o.limits.dailyOptions, destination: o.destination, includeGone: o.includeGone}
+		s := survey{folderOptions: o.folders, daily: o.limits.dailyOptions, destination: o.destination, includeGone: o.includeGone, merge: o.merge}
 		s.source.insecure = o.destination.insecure
 		return dryRun(ctx, t, &s, dir, to)
 	}
@@ -116,7 +118,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 // job returns what is to be done, but for what the person said about folders and flags.
 func (o *restoreOptions) job(a *archive.Archive, dst *destination) migrate.Job {
 	j := dst.job(a)
-	j.IncludeGone = o.includeGone
+	j.IncludeGone, j.MergeByID = o.includeGone, o.merge == mergeByID
 	return j
 }
 
@@ -124,6 +126,9 @@ func (o *restoreOptions) job(a *archive.Archive, dst *destination) migrate.Job {
 func dryRun(ctx context.Context, t *terminal, s *survey, from, to string) error {
 	o, err := s.look(ctx, t, []string{from, to})
 	t.show(o)
+	if err == nil && s.merge == mergeByID {
+		t.sayf("of mail with one Message-ID one message would be brought to each folder")
+	}
 	if err == nil {
 		t.sayf("a dry run: nothing was changed")
 	}

@@ -65,3 +65,16 @@ func (a *Archive) Larger(dest mail.Account, w Wanted, mailbox string, than int64
 		and not exists (select 1 from outcome o where o.entry = e.id and o.`+toDestination+`)
 		order by e.octets desc limit ?`, append([]any{[]byte(mailbox), than}, destArgs(dest, limit)...)...)
 }
+
+// Twins returns how many of the entries of these mailboxes that are to be brought have the Message-ID of another.
+func (a *Archive) Twins(dest mail.Account, w Wanted, mailboxes ...string) (n int, err error) {
+	args := make([]any, len(mailboxes))
+	for i, name := range mailboxes {
+		args[i] = []byte(name)
+	}
+	err = a.ledger.each("select count(*) - count(distinct e.message_id) from entry e where e.message_id <> ''"+w.and()+
+		" and e.mailbox in (select id from mailbox where name in ("+placeholders(len(mailboxes))+"))"+
+		" and not exists (select 1 from outcome o where o.entry = e.id and o."+toDestination+")",
+		func(scan func(...any) error) error { return scan(&n) }, append(args, destArgs(dest)...)...)
+	return n, err
+}
