@@ -30,42 +30,58 @@ type Header struct {
 // are not of the syntax say nothing, and an mbox "From " line is passed over.
 func ParseHeader(head []byte) Header {
 	var h Header
-	fields := map[string]*string{
-		"message-id": &h.MessageID, "date": &h.Date, "from": &h.From, "to": &h.To,
-		"subject": &h.Subject, "received": &h.received,
-	}
 	for len(head) > 0 {
-		var name, value string
-		name, value, head = nextField(head)
-		if name == "" && value == "" {
-			break // the empty line
+		if line, _ := cutLine(head); len(line) == 0 {
+			break
 		}
-		if dst := fields[strings.ToLower(name)]; dst != nil && *dst == "" {
-			*dst = value[:min(len(value), maxField)]
+		var field []byte
+		field, head = cutField(head)
+		if strings.IndexByte("mdftsr", field[0]|0x20) < 0 {
+			continue // the names of most are not worth a closer look
+		}
+		name, value := parseField(field)
+		if dst := h.field(name); dst != nil && *dst == "" {
+			*dst = string(value[:min(len(value), maxField)])
 		}
 	}
 	h.MessageID = canonicalID(h.MessageID)
 	return h
 }
 
-// nextField takes the first line of head and those that continue it. A line that is no field has value only; the
-// empty line has neither.
-func nextField(head []byte) (name, value string, rest []byte) {
-	line, rest := cutLine(head)
-	if len(line) == 0 {
-		return "", "", rest
+// field returns the field of that name, nil for most.
+func (h *Header) field(name []byte) *string {
+	for i, wanted := range [...]string{"message-id", "date", "from", "to", "subject", "received"} {
+		if len(name) == len(wanted) && strings.EqualFold(string(name), wanted) {
+			return [...]*string{&h.MessageID, &h.Date, &h.From, &h.To, &h.Subject, &h.received}[i]
+		}
 	}
-	raw := line[:len(line):len(line)] // appending copies it once: the octets behind it are the message's
+	return nil
+}
+
+// cutField returns the first line with those that continue it, and what follows.
+func cutField(head []byte) (field, rest []byte) {
+	_, rest = cutLine(head)
 	for len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') {
+		_, rest = cutLine(rest)
+	}
+	return head[:len(head)-len(rest)], rest
+}
+
+// parseField takes a field apart and unfolds it. What is no field has no name.
+func parseField(field []byte) (name, value []byte) {
+	raw, rest := cutLine(field)
+	raw = raw[:len(raw):len(raw)] // appending copies it once: the octets behind it are the message's
+	for len(rest) > 0 {
+		var line []byte
 		line, rest = cutLine(rest)
 		raw = append(append(raw, ' '), bytes.TrimLeft(line, " \t")...)
 	}
-	before, after, found := bytes.Cut(raw, []byte{':'})
-	before = bytes.TrimRight(before, " \t")
-	if !found || len(before) == 0 || bytes.ContainsAny(before, " \t") {
-		return "", string(raw), rest
+	name, value, found := bytes.Cut(raw, []byte{':'})
+	name = bytes.TrimRight(name, " \t")
+	if !found || bytes.ContainsAny(name, " \t") {
+		return nil, raw
 	}
-	return string(before), string(bytes.TrimSpace(after)), rest
+	return name, bytes.TrimSpace(value)
 }
 
 // cutLine returns the first line without its end, and what follows.
@@ -161,15 +177,24 @@ type headScan struct {
 // write takes what of p belongs to the header and returns its length; the empty line is neither header nor body,
 // and counts as header here only in the length.
 func (s *headScan) write(p []byte) int {
+	n := s.end(p)
+	s.buf = append(s.buf, p[:min(n, max(0, maxHead-len(s.buf)))]...)
+	return n
+}
+
+// end returns how much of p belongs to the header.
+func (s *headScan) end(p []byte) int {
 	for at := 0; at < len(p); {
-		i := bytes.IndexByte(p[at:], '\n')
-		if i < 0 {
-			s.keep(p[at:])
-			return len(p)
+		row, ended := p[at:], false
+		if i := bytes.IndexByte(row, '\n'); i >= 0 {
+			row, ended = row[:i], true
 		}
-		line := p[at : at+i+1]
-		at += i + 1
-		s.keep(line)
+		at += len(row)
+		s.inRow = s.inRow || len(bytes.TrimLeft(row, "\r")) > 0
+		if !ended {
+			break
+		}
+		at++
 		if !s.inRow {
 			s.done = true
 			return at
@@ -177,11 +202,4 @@ func (s *headScan) write(p []byte) int {
 		s.inRow = false
 	}
 	return len(p)
-}
-
-func (s *headScan) keep(p []byte) {
-	if !s.inRow && len(bytes.Trim(p, "\r\n")) > 0 {
-		s.inRow = true
-	}
-	s.buf = append(s.buf, p[:min(len(p), max(0, maxHead-len(s.buf)))]...)
 }
