@@ -25,6 +25,7 @@ type Options struct {
 type Archive struct {
 	root   *os.Root
 	tmp    *os.Root // tmp/ in it: every message begins there
+	spools *held    // the same
 	lock   *flock.Flock
 	steps  steps
 	ledger *ledger
@@ -41,6 +42,7 @@ type Archive struct {
 	underway map[key]bool    // of those that are put, and not committed yet
 	listing  listing         // of the folder looked through last
 
+	looks    looks
 	folders  *folders
 	commits  sync.Mutex // held by whoever changes a folder
 	stranded bool       // files may lie in their places that the ledger does not know
@@ -97,6 +99,9 @@ func (a *Archive) open() error {
 	}
 	if a.tmp, err = a.root.OpenRoot("tmp"); err != nil {
 		return diskError("open", "tmp", err)
+	}
+	if a.spools, err = a.hold("tmp"); err != nil {
+		return err
 	}
 	if err := a.sweep(); err != nil {
 		return err
@@ -190,6 +195,9 @@ func (a *Archive) shut() error {
 	}
 	if a.tmp != nil {
 		a.tmp.Close()
+	}
+	if a.spools != nil {
+		a.spools.Close()
 	}
 	if a.copied != "" {
 		errs = append(errs, os.RemoveAll(a.copied))

@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"os"
@@ -19,7 +18,7 @@ type Batch struct {
 	a       *Archive
 	waiting []delivery
 	octets  int64
-	w       *bufio.Writer
+	buf     []byte // of the spool
 	chunk   []byte
 }
 
@@ -67,10 +66,10 @@ func (b *Batch) put(ref mail.Ref, spool func() (delivery, error)) (Entry, error)
 
 // spool writes the message into tmp/.
 func (b *Batch) spool(item mail.Item, mb mail.Mailbox, body io.Reader) (delivery, error) {
-	if b.w == nil {
-		b.w, b.chunk = bufio.NewWriterSize(nil, spoolBuffer), make([]byte, spoolBuffer)
+	if b.buf == nil {
+		b.buf, b.chunk = make([]byte, 0, spoolBuffer), make([]byte, spoolPart)
 	}
-	s, err := b.a.newSpool(b.w)
+	s, err := b.a.newSpool(b.buf)
 	if err != nil {
 		return delivery{}, err
 	}

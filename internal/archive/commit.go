@@ -115,28 +115,30 @@ func (b *Batch) folders() []*folder {
 
 // rename gives the files their names in cur/, durably.
 func (b *Batch) rename() error {
+	places := map[*folder]*held{}
+	defer func() {
+		for _, cur := range places {
+			cur.Close()
+		}
+	}()
 	for _, f := range b.folders() {
 		b.a.lookAt(f)
 		if err := b.letter(f); err != nil {
 			return err
 		}
+		cur, err := b.a.hold(f.path("cur"))
+		if err != nil {
+			return err
+		}
+		places[f] = cur
 	}
 	for i := range b.waiting {
-		d := &b.waiting[i]
-		to := d.folder.path("cur", d.name.String())
-		d.entry.Path = to
-		if err := b.a.act("rename", to, func() error {
-			err := b.a.root.Rename("tmp/"+d.tmp, to)
-			if err == nil {
-				d.tmp = ""
-			}
-			return err
-		}); err != nil {
+		if err := b.renameOne(&b.waiting[i], places[b.waiting[i].folder]); err != nil {
 			return err
 		}
 	}
-	for _, f := range b.folders() {
-		if err := b.a.syncDir(f.path("cur")); err != nil {
+	for f, cur := range places {
+		if err := b.a.act("syncdir", cur.path, cur.sync); err != nil {
 			return err
 		}
 		if f.cur != 0 {
@@ -144,6 +146,18 @@ func (b *Batch) rename() error {
 		}
 	}
 	return nil
+}
+
+func (b *Batch) renameOne(d *delivery, cur *held) error {
+	name := d.name.String()
+	d.entry.Path = cur.file(name)
+	return b.a.act("rename", d.entry.Path, func() error {
+		err := b.a.spools.rename(d.tmp, cur, name)
+		if err == nil {
+			d.tmp = ""
+		}
+		return err
+	})
 }
 
 // letter puts the flags of the messages for f into their names.

@@ -230,6 +230,7 @@ func (k *looking) write() error {
 }
 
 func (k *looking) enter(c *change) error {
+	k.a.looks.add(lookOfIdentity(c.identity))
 	_, err := k.a.ledger.exec("update entry set mailbox = ?, validity = ?, uid = ?, seen = ?, identity = ?, gone = 0 where id = ?",
 		k.folder.id, c.item.Ref.Validity, []byte(c.item.Ref.UID), c.seen, c.identity, c.id)
 	if err != nil || !c.renamed {

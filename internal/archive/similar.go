@@ -13,6 +13,9 @@ const maxSimilar = 1000
 // Similar returns the sound entries of any mailbox, gone or not, that have so many octets in canonical form and,
 // unless received is zero, were received at that second; the oldest first, and not more than a thousand.
 func (a *Archive) Similar(octets int64, received time.Time) ([]Entry, error) {
+	if some, err := a.looks.may(a.ledger, lookOf(octets, received)); !some {
+		return nil, err
+	}
 	if received.IsZero() {
 		return a.entries("where e.octets = ? and e.state = 0 order by e.id limit ?", octets, maxSimilar)
 	}
@@ -23,6 +26,9 @@ func (a *Archive) Similar(octets int64, received time.Time) ([]Entry, error) {
 // Identical returns the sound entries of the message that the source vouches for to be this one, those that are not
 // gone first, and not more than a thousand.
 func (a *Archive) Identical(identity string) ([]Entry, error) {
+	if some, err := a.looks.may(a.ledger, lookOfIdentity(identity)); !some {
+		return nil, err
+	}
 	return a.entries("where e.identity = ? and e.identity <> '' and e.state = 0 order by e.gone, e.id limit ?", identity, maxSimilar)
 }
 

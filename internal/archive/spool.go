@@ -1,11 +1,11 @@
 package archive
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
@@ -17,47 +17,68 @@ type spool struct {
 	a    *Archive
 	name string
 	f    *os.File
-	w    *bufio.Writer
-	n    int64 // octets written
-	crs  int   // CRs that came last and are not written yet: what they are depends on what follows
+	buf  []byte // not written yet
+	n    int64  // octets written
+	crs  int    // CRs that came last and are not in buf yet: what they are depends on what follows
 	raw  bool
 }
 
-const spoolBuffer = 64 << 10
+const (
+	spoolPart   = 64 << 10 // octets that are looked at together
+	spoolBuffer = 2 * spoolPart
+)
 
-func (a *Archive) newSpool(w *bufio.Writer) (*spool, error) {
-	s := &spool{a: a, w: w}
+// newSpool makes a spool. It collects in buf, which has room for spoolBuffer octets.
+func (a *Archive) newSpool(buf []byte) (*spool, error) {
+	s := &spool{a: a, buf: buf[:0]}
 	return s, s.create()
 }
 
 func (s *spool) create() error {
 	name := fmt.Sprintf("%s%d", ownTmp, s.a.tmpNames.Add(1))
 	err := s.a.act("create", "tmp/"+name, func() (err error) {
-		s.f, err = s.a.tmp.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+		s.f, err = s.a.spools.create(name)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	s.name, s.n = name, 0
-	s.w.Reset((*spoolFile)(s))
 	return nil
 }
 
-// A spoolFile is where a spool's buffer is written to.
-type spoolFile spool
-
-func (s *spoolFile) Write(p []byte) (n int, err error) {
-	err = s.a.act("write", "tmp/"+s.name, func() error {
-		n, err = s.f.Write(p)
+// flush writes what was collected.
+func (s *spool) flush() error {
+	if len(s.buf) == 0 {
+		return nil
+	}
+	return s.a.act("write", "tmp/"+s.name, func() error {
+		n, err := s.f.Write(s.buf)
+		s.n += int64(n)
+		s.buf = s.buf[:0]
 		return err
 	})
-	s.n += int64(n)
-	return n, err
+}
+
+// room makes sure that n octets more can be collected, up to a spoolPart.
+func (s *spool) room(n int) error {
+	if cap(s.buf)-len(s.buf) < n {
+		return s.flush()
+	}
+	return nil
 }
 
 // write takes the next octets of the message.
 func (s *spool) write(p []byte) error {
+	for part := range slices.Chunk(p, spoolPart) {
+		if err := s.writePart(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *spool) writePart(p []byte) error {
 	if !s.raw {
 		rest, err := s.writeLines(p)
 		if err != nil || len(rest) == 0 {
@@ -68,36 +89,40 @@ func (s *spool) write(p []byte) error {
 		}
 		p = rest
 	}
-	_, err := s.w.Write(p)
+	return s.add(p)
+}
+
+func (s *spool) add(p []byte) error {
+	err := s.room(len(p))
+	s.buf = append(s.buf, p...)
 	return err
 }
 
-// writeLines writes p with LF line ends, and returns what is left of it from the first line on that cannot be
-// written so.
+// writeLines takes p with LF line ends, and returns what is left of it from the first line on that cannot be written
+// so.
 func (s *spool) writeLines(p []byte) (rest []byte, err error) {
-	for len(p) > 0 && err == nil {
-		if s.crs > 0 {
-			p, err = s.afterCRs(p)
-			if s.crs > 0 {
-				return p, err
-			}
-			continue
+	if s.crs > 0 {
+		if p, err = s.afterCRs(p); err != nil || s.crs > 0 {
+			return p, err
 		}
+	}
+	if err := s.room(len(p)); err != nil {
+		return nil, err
+	}
+	for {
 		i := bytes.IndexByte(p, '\n')
 		if i < 0 {
 			text := bytes.TrimRight(p, "\r")
 			s.crs = len(p) - len(text)
-			_, err = s.w.Write(text)
-			return nil, err
+			s.buf = append(s.buf, text...)
+			return nil, nil
 		}
 		if i == 0 || p[i-1] != '\r' || i > 1 && p[i-2] == '\r' {
 			return p, nil
 		}
-		s.w.Write(p[:i-1])
-		err = s.w.WriteByte('\n')
+		s.buf = append(append(s.buf, p[:i-1]...), '\n')
 		p = p[i+1:]
 	}
-	return nil, err
 }
 
 // afterCRs decides what the CRs before p are. If s.crs is not 0 afterwards, either p was all CRs or the line
@@ -112,21 +137,21 @@ func (s *spool) afterCRs(p []byte) ([]byte, error) {
 		return text, s.writeCRs()
 	case s.crs == 1:
 		s.crs = 0
-		return text[1:], s.w.WriteByte('\n')
+		return text[1:], s.add(text[:1])
 	}
 	return text, nil
 }
 
 func (s *spool) writeCRs() (err error) {
 	for ; s.crs > 0 && err == nil; s.crs-- {
-		err = s.w.WriteByte('\r')
+		err = s.add([]byte{'\r'})
 	}
 	return err
 }
 
 // goRaw begins again with the octets as received. Up to here every LF was a CRLF: the canonical form is what came.
 func (s *spool) goRaw() error {
-	if err := s.w.Flush(); err != nil {
+	if err := s.flush(); err != nil {
 		return err
 	}
 	lines, name := s.f, s.name
@@ -141,10 +166,22 @@ func (s *spool) goRaw() error {
 		return err
 	}
 	s.raw = true
-	if _, err := io.Copy(s.w, mail.Canonical(lines)); err != nil {
+	if _, err := io.Copy((*rawSpool)(s), mail.Canonical(lines)); err != nil {
 		return diskError("read", "tmp/"+name, err)
 	}
 	return s.writeCRs()
+}
+
+// A rawSpool takes octets as they are to be written.
+type rawSpool spool
+
+func (s *rawSpool) Write(p []byte) (int, error) {
+	for part := range slices.Chunk(p, spoolPart) {
+		if err := (*spool)(s).add(part); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
 }
 
 // finish writes what is left.
@@ -152,7 +189,7 @@ func (s *spool) finish() error {
 	if err := s.writeCRs(); err != nil {
 		return err
 	}
-	return s.w.Flush()
+	return s.flush()
 }
 
 // discard removes the file.
