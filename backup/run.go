@@ -211,14 +211,10 @@ func (r *run) fetch(ctx context.Context, mb mail.Mailbox, items []mail.Item) err
 		return nil
 	}
 	c := &committer{archive: r.Archive, committed: r.Committed}
-	taken := 0
-	err := r.fetchAllowed(ctx, items, func(it mail.Item, body io.Reader) error {
-		err := r.take(c, mb, it, body)
-		if err == nil {
-			taken++
-		}
-		return err
-	})
+	q := newQueue(func(it mail.Item, body io.Reader) error { return r.take(c, mb, it, body) })
+	err := r.fetchAllowed(ctx, items, q.put)
+	taken, qerr := q.close() // from here on, what take uses is this goroutine's again
+	err = cmp.Or(qerr, err)
 	if taken < len(items) && isAccountTrouble(err) {
 		r.brokeAt(items[taken], err)
 	}
