@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -26,14 +27,15 @@ type party struct {
 	command  string
 	sessions int             // at most so many at once; 0: one
 	account  account.Account // after parse
+	pace     *dial.Pace      // of all its logins, after parse
 	meter    *dial.Meter     // counts what goes over the wire; nil: nobody counts
 	throttle *dial.Throttle  // holds it back; nil: nothing does
 }
 
-// server returns how to connect.
+// server returns how to connect, the same for all sessions of the party.
 func (p *party) server() dial.Server {
 	s := p.account.Server()
-	s.Meter, s.Throttle = p.meter, p.throttle
+	s.Pace, s.Meter, s.Throttle = p.pace, p.meter, p.throttle
 	return s
 }
 
@@ -59,6 +61,7 @@ func (p *party) parse(typed string) (err error) {
 		return usageError{fmt.Errorf("--max-connections %d: from 1 to %d make sense", p.sessions, maxSessions), "most providers allow 10 to 15 at once, your mail program's among them"}
 	}
 	p.account, err = account.Parse(typed, p.insecure)
+	p.pace = &dial.Pace{Every: time.Second}
 	switch {
 	case err != nil:
 		return p.say(err)

@@ -36,6 +36,8 @@ type Server struct {
 	Meter  *Meter        // counts this connection's octets too; nil: nobody counts
 	// Throttle holds this connection back too; nil: nothing does. Time that it holds back is not idle time.
 	Throttle *Throttle
+	// Pace is that of the logins to the account; Dial does not wait for it, who logs in does. nil: none.
+	Pace *Pace
 	// Dialer connects to addr; nil: TCP, with IPv6 and IPv4 tried as net.Dialer does. Tests give lines in memory.
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 }

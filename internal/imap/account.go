@@ -37,6 +37,9 @@ func (a *account) with(ctx context.Context, op, mailbox string, do func(*session
 	}
 	stop := context.AfterFunc(ctx, func() { s.cancel(context.Cause(ctx)) })
 	err = s.explain(do(s))
+	if causeOf(err) == mail.CauseLogin { // some servers let everybody in and say so afterwards
+		a.refused = at(err, op, mailbox)
+	}
 	cancelled := !stop()
 	if cancelled && err != nil {
 		err = &mail.Error{Scope: mail.ScopeSession, Err: context.Cause(ctx)}
@@ -45,6 +48,14 @@ func (a *account) with(ctx context.Context, op, mailbox string, do func(*session
 		a.drop(err)
 	}
 	return at(err, op, mailbox)
+}
+
+func causeOf(err error) mail.Cause {
+	var e *mail.Error
+	if errors.As(err, &e) {
+		return e.Cause
+	}
+	return mail.CauseOther
 }
 
 func scopeOf(err error) mail.Scope {
@@ -77,19 +88,30 @@ func (a *account) connect(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	done, err := a.server.Pace.Turn(ctx)
+	if err != nil {
+		return nil, a.notConnected(ctx, err)
+	}
 	s, err := openSession(ctx, a.server, func(s *session) error { return s.logIn(secret, a.server) })
 	if err == nil {
+		done(nil)
 		s.readOnly = a.readOnly
 		a.session = s
 		return s, nil
 	}
-	if ctx.Err() != nil {
-		return nil, &mail.Error{Scope: mail.ScopeSession, Err: context.Cause(ctx)}
-	}
-	err = secret.redact(err)
-	var e *mail.Error
-	if errors.As(err, &e) && e.Cause == mail.CauseLogin {
-		a.refused = err // a second try may lock the account
-	}
+	err = a.notConnected(ctx, secret.redact(err))
+	done(a.refused)
 	return nil, err
+}
+
+// notConnected returns the error of a session that did not come about, and remembers a refused login: a second try may
+// lock the account.
+func (a *account) notConnected(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &mail.Error{Scope: mail.ScopeSession, Err: context.Cause(ctx)}
+	}
+	if causeOf(err) == mail.CauseLogin {
+		a.refused = err
+	}
+	return err
 }

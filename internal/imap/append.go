@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -15,6 +16,9 @@ const (
 	// maxInFlight and maxInFlightOctets bound what is sent without an answer, and so what is unsure after a cut.
 	maxInFlight       = 32
 	maxInFlightOctets = 2 << 20
+	// maxDoubts is how many messages in a row may be refused for a reason that may be the server's until nothing more is
+	// sent for now.
+	maxDoubts = 3
 	// maxBalked is how many messages of a mailbox have to be sent twice for their flags until the rest is spared it.
 	maxBalked = 3
 )
@@ -26,8 +30,10 @@ const appendTo = "append to"
 //
 // Flags are sent as far as the mailbox can keep them, \Deleted never, and fewer of them to a server that refuses a
 // message for their sake. A message that was turned away for a reason that lies not in it, a quota or a busy server,
-// is not reported, as if it had not been sent; that reason is what Append returns. A message that cannot be read
-// here is reported with the error of reading it, which is no *mail.Error; the server has stored nothing of it.
+// is not reported, as if it had not been sent, and nothing more is sent; that reason is what Append returns. One that
+// the server itself may be to blame for is reported with an error that says to try later, and after some in a row
+// nothing more is sent either. A message that cannot be read here is reported with the error of reading it, which is
+// no *mail.Error; the server has stored nothing of it.
 //
 // Outcomes are held against what Select told last: a mailbox that has got a new UIDVALIDITY since is an error of
 // ScopeMailbox.
@@ -45,7 +51,7 @@ func (c *Client) Append(ctx context.Context, mailbox string, batch []mail.Outgoi
 			return err
 		}
 		if a.next == len(batch) && len(a.again) == 0 {
-			return at(a.later, appendTo, mailbox)
+			return nil
 		}
 	}
 }
@@ -63,7 +69,7 @@ type appending struct {
 	uids    map[uint32]bool // named so far
 	gone    error           // why the session is over
 	stop    error           // why nothing more may be sent
-	later   error           // why some message is to be tried later
+	doubts  int             // messages refused in a row for what the server may be to blame for
 	clean   bool            // the session ended, if it did, with a message that was refused or cannot be read
 }
 
@@ -95,7 +101,7 @@ func (a *appending) run(opened map[string]mail.Status) error {
 		case len(a.flying) > 0:
 			a.land()
 		default:
-			return cmp.Or(a.gone, a.stop, a.later)
+			return cmp.Or(a.stop, a.gone) // what it has said, before it hung up
 		}
 	}
 }
@@ -194,7 +200,7 @@ func (a *appending) land() {
 }
 
 func (a *appending) stored(f flight, data *imap.AppendData) {
-	a.clean = false
+	a.clean, a.doubts = false, 0
 	if f.reduced > a.reduced {
 		if a.balked++; a.balked >= maxBalked {
 			a.reduced = f.reduced
@@ -211,29 +217,41 @@ func (a *appending) stored(f flight, data *imap.AppendData) {
 // refused deals with a definite no: the message is not stored (RFC 3501 §6.3.11).
 func (a *appending) refused(f flight, no *imap.Error) {
 	a.clean = true
-	if less, ok := a.reducible(a.batch[f.i].Flags, f.reduced); ok && aboutSyntax(no) {
+	less, reducible := a.reducible(a.batch[f.i].Flags, f.reduced)
+	switch err := refusal(no); {
+	case reducible && aboutSyntax(no):
 		a.again = append(a.again, attempt{f.i, less})
-		return
-	}
-	err := refusal(no)
-	switch {
-	case no.Code == imap.ResponseCodeTooBig, err.Cause == mail.CauseRefused:
+	case mayBeServer[no.Code]:
+		a.doubt(f.i, err)
+	case isWhole(no), err.Cause != mail.CauseRefused:
+		a.stop = cmp.Or(a.stop, error(err))
+	default:
 		a.report(f.i, answer(no))
-	case no.Code == imap.ResponseCodeServerBug: // which may be about this message only
-		a.later = err
-	case a.stop == nil:
-		a.stop = err
 	}
 }
 
 // aboutSyntax reports whether a refusal may be about the flags: Mailutils says BAD to every keyword, and a limit may
-// be one of their number.
+// be one of their number. A BAD may as well be that of a server that is busy.
 func aboutSyntax(no *imap.Error) bool {
 	switch no.Code {
 	case imap.ResponseCodeLimit, imap.ResponseCodeCannot, imap.ResponseCodeParse, imap.ResponseCodeClientBug:
 		return true
 	}
-	return no.Type == imap.StatusResponseTypeBad
+	words := strings.ToLower(no.Text)
+	return no.Code == "" && strings.Contains(words, "flag") || no.Code == "" && strings.Contains(words, "keyword") ||
+		no.Type == imap.StatusResponseTypeBad && limitOf(string(no.Code), no.Text) == nil
+}
+
+// mayBeServer are codes of a no that may be about this message or about all of them.
+var mayBeServer = map[imap.ResponseCode]bool{imap.ResponseCodeServerBug: true, imap.ResponseCodeLimit: true}
+
+// doubt leaves a message for later. When it goes on like this, it is not the messages.
+func (a *appending) doubt(i int, err *mail.Error) {
+	a.doubts++
+	if a.doubts >= maxDoubts {
+		a.stop = cmp.Or(a.stop, error(err))
+	}
+	a.done(i, mail.Stored{}, &mail.Error{Op: appendTo, Mailbox: mail.Printable(a.mailbox), Scope: mail.ScopeMessage, Cause: err.Cause, Later: err.Later, Err: err.Err})
 }
 
 // lost deals with a message that will not be answered any more.

@@ -92,13 +92,32 @@ func TestAppendAnswers(t *testing.T) {
 			s.conn.Close()
 		}, []string{"0 uid 0", "1 message refused: append to INBOX: the server says: not this", rest, "ok"}},
 		"OVERQUOTA": {taking("NO [OVERQUOTA] full"), []string{"0 uid 0",
-			"mailbox quota: append to INBOX: the server says: full"}},
+			"account quota: append to INBOX: the server says: full"}},
 		"over quota in words": {taking("NO Over quota"), []string{"0 uid 0",
-			"mailbox quota: append to INBOX: the server says: Over quota"}},
+			"account quota: append to INBOX: the server says: Over quota"}},
 		"UNAVAILABLE": {taking("NO [UNAVAILABLE] wait 90 seconds"), []string{"0 uid 0",
 			"session network later 1m30s: append to INBOX: the server says: wait 90 seconds"}},
-		"SERVERBUG": {taking("NO [SERVERBUG] oops"), []string{"0 uid 0", rest,
-			"session network later 1m0s: append to INBOX: the server says: oops"}},
+		"SERVERBUG": {taking("NO [SERVERBUG] oops"), []string{"0 uid 0",
+			"1 message network later 1m0s: append to INBOX: the server says: oops", rest, "ok"}},
+		"LIMIT": {taking("NO [LIMIT] too much of it"), []string{"0 uid 0",
+			"1 message network later 1m0s: append to INBOX: the server says: too much of it", rest, "ok"}},
+		"throttled, and hung up": {func(s *talk, cmd string) {
+			taking("BAD Request is throttled. Suggested Backoff Time: 299961 milliseconds")(s, cmd)
+			s.conn.Close()
+		}, []string{"0 uid 0", "session network later 4m59.961s: append to INBOX: the server says: Request is throttled. Suggested Backoff Time: 299961 milliseconds"}},
+		"OVERQUOTA, and hung up": {func(s *talk, cmd string) {
+			taking("NO [OVERQUOTA] full")(s, cmd)
+			s.conn.Close()
+		}, []string{"0 uid 0", "account quota: append to INBOX: the server says: full"}},
+		"OVERQUOTA for bandwidth": {taking("NO [OVERQUOTA] Account exceeded command or bandwidth limits."), []string{"0 uid 0",
+			"account quota later 1h0m0s: append to INBOX: the server says: Account exceeded command or bandwidth limits."}},
+		"NOPERM":       {taking("NO [NOPERM] not yours"), []string{"0 uid 0", "mailbox refused: append to INBOX: the server says: not yours"}},
+		"TRYCREATE":    {taking("NO [TRYCREATE] gone"), []string{"0 uid 0", "mailbox vanished: append to INBOX: the server says: gone"}},
+		"CONTACTADMIN": {taking("NO [CONTACTADMIN] call us"), []string{"0 uid 0", "account other: append to INBOX: the server says: call us"}},
+		"virus": {taking("NO 5.7.1 rejected: virus found, try again without it"), []string{"0 uid 0",
+			"1 message refused: append to INBOX: the server says: 5.7.1 rejected: virus found, try again without it", rest, "ok"}},
+		"Microsoft's largest": {taking("NO Maximum size of appendable message has been exceeded."), []string{"0 uid 0",
+			"1 message refused: append to INBOX: the server says: Maximum size of appendable message has been exceeded.", rest, "ok"}},
 		"the end of the line": {func(s *talk, cmd string) {
 			s.literal(cmd)
 			s.conn.Close()

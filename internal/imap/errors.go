@@ -6,19 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"regexp"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/mailhaul/mailhaul/internal/dial"
 	"github.com/mailhaul/mailhaul/internal/mail"
-)
-
-const (
-	afterBusy  = time.Minute
-	afterBreak = 5 * time.Second
 )
 
 // explain makes a *mail.Error of what go-imap or the guard returned, for everything but the outcome of an APPEND.
@@ -57,7 +49,7 @@ func (s *session) ended(cause error) error {
 	if bye := s.guard.known().bye; bye != nil && e.Cause == mail.CauseNetwork {
 		e.Err = fmt.Errorf("the server ended the session: %s", bye.said())
 		if limit := limitOf(bye.code, bye.text); limit != nil {
-			e.Cause, e.Later, e.Hint = limit.Cause, limit.Later, limit.Hint
+			e.Scope, e.Cause, e.Later, e.Hint = limit.Scope, limit.Cause, limit.Later, limit.Hint
 		}
 	}
 	return e
@@ -66,56 +58,48 @@ func (s *session) ended(cause error) error {
 // refusal is the error of a command that was answered NO or BAD. Whom it concerns, the caller knows; busy servers
 // are worth another session later.
 func refusal(no *imap.Error) *mail.Error {
-	e := &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseRefused, Err: answer(no)}
+	e := &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseRefused}
 	if limit := limitOf(string(no.Code), no.Text); limit != nil {
-		e.Scope, e.Cause, e.Later, e.Hint = limit.Scope, limit.Cause, limit.Later, limit.Hint
+		e = limit
+	} else if login := shutOut(no); login != nil {
+		e = login
+	} else if isVanished(no) {
+		e.Cause = mail.CauseVanished
+	} else if no.Code == imap.ResponseCodeNoPerm {
+		e.Hint = "the account may not do that in this folder; its owner or the provider can allow it"
 	}
+	e.Err = answer(no)
 	return e
+}
+
+// isVanished reports whether the mailbox is not there (RFC 3501 §7.1, RFC 5530 §3).
+func isVanished(no *imap.Error) bool {
+	return no.Code == imap.ResponseCodeNonExistent || no.Code == imap.ResponseCodeTryCreate
+}
+
+// isWhole reports whether a refusal is of the mailbox as a whole, so that the next message would be refused too.
+func isWhole(no *imap.Error) bool {
+	switch no.Code {
+	case imap.ResponseCodeNoPerm, imap.ResponseCodeCorruption, "READ-ONLY":
+		return true
+	}
+	return isVanished(no)
+}
+
+// shutOut returns the error of an answer, to a login or after it, that says that the account is closed to whoever has
+// logged in so; nil if it is none.
+func shutOut(no *imap.Error) *mail.Error {
+	for _, o := range shutOuts {
+		if string(no.Code) == o.code && o.code != "" || o.words != "" && strings.Contains(strings.ToLower(no.Text), o.words) {
+			return &mail.Error{Scope: mail.ScopeAccount, Cause: mail.CauseLogin, Hint: o.hint}
+		}
+	}
+	return nil
 }
 
 func answer(no *imap.Error) error {
 	t := respText{code: string(no.Code), text: no.Text}
 	return errors.New("the server says: " + cmp.Or(t.said(), string(no.Type)))
-}
-
-// limitOf tells a limit and a busy server from other refusals: by the response code (RFC 5530), or else by words
-// that servers are known to use. It returns nil for other refusals.
-func limitOf(code, text string) *mail.Error {
-	words := strings.ToLower(text)
-	switch {
-	case code == "OVERQUOTA", strings.Contains(words, "over quota"), strings.Contains(words, "quota exceeded"),
-		strings.Contains(words, "mailbox is full"), strings.Contains(words, "mailbox full"):
-		return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseQuota, Hint: "make room in the account, or have its quota raised, and run again"}
-	case strings.Contains(words, "bandwidth limit"): // Gmail, for up to a day
-		return &mail.Error{Scope: mail.ScopeAccount, Cause: mail.CauseQuota, Later: time.Hour, Hint: "run again tomorrow: the provider allows so much a day"}
-	case code == "UNAVAILABLE", code == "INUSE", code == "SERVERBUG", code == "THROTTLED", isBusy(words):
-		return &mail.Error{Scope: mail.ScopeSession, Cause: mail.CauseNetwork, Later: cmp.Or(pauseIn(words), afterBusy)}
-	}
-	return nil
-}
-
-func isBusy(words string) bool {
-	for _, w := range []string{"too many connections", "too many simultaneous", "too many sessions", "too many commands", "too many requests", "too many login", "too many failed", "try again", "try later", "retry later", "temporar", "throttl", "rate limit", "server busy", "slow down"} {
-		if strings.Contains(words, w) {
-			return true
-		}
-	}
-	return false
-}
-
-var inWords = regexp.MustCompile(`(\d{1,5}) ?(s|sec|second|m|min|minute)s?\b`)
-
-// pauseIn returns how long a text asks to wait, 0 if it does not say.
-func pauseIn(words string) time.Duration {
-	m := inWords.FindStringSubmatch(words)
-	if m == nil {
-		return 0
-	}
-	n, _ := strconv.Atoi(m[1])
-	if strings.HasPrefix(m[2], "m") {
-		return time.Duration(n) * time.Minute
-	}
-	return time.Duration(n) * time.Second
 }
 
 // refusedLogin tells a wrong password from a server that is busy.
@@ -124,16 +108,19 @@ func (s *session) refusedLogin(err error, server dial.Server) error {
 	if !errors.As(err, &no) || no.Type == imap.StatusResponseTypeBye {
 		return err
 	}
-	limit := limitOf(string(no.Code), no.Text)
-	if limit == nil && no.Code == imap.ResponseCodeLimit {
-		limit = &mail.Error{Scope: mail.ScopeSession, Cause: mail.CauseNetwork, Later: afterBusy}
-	}
-	if limit != nil {
+	if limit := limitOf(string(no.Code), no.Text); limit != nil && limit.Cause != mail.CauseOther {
 		limit.Op, limit.Err = "log in", answer(no)
 		return limit
 	}
-	return &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseLogin,
+	e := &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseLogin,
 		Hint: loginHint(server.Host, no.Text), Err: fmt.Errorf("%s refused the login: %w", server.Host, answer(no))}
+	if known := shutOut(no); known != nil {
+		e.Hint = known.Hint
+	}
+	if no.Code == imap.ResponseCodeContactAdmin {
+		e.Hint = hintSupport
+	}
+	return e
 }
 
 // at says what was being done where, for an error that does not say so yet.

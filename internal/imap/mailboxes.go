@@ -109,6 +109,9 @@ func (c *Client) Create(ctx context.Context, mb mail.Mailbox) error {
 	}
 	return c.with(ctx, "create", mb.Name, func(s *session) error {
 		err := s.create(mb)
+		if no := new(imap.Error); errors.As(err, &no) && limitOf(string(no.Code), no.Text) != nil {
+			return noMoreFolders(refusal(no))
+		}
 		if isNo(err) {
 			if err := s.createAbove(mb); err != nil {
 				return err
@@ -120,6 +123,14 @@ func (c *Client) Create(ctx context.Context, mb mail.Mailbox) error {
 		}
 		return s.subscribe(mb)
 	})
+}
+
+// noMoreFolders narrows a quota that ends the making of mailboxes: there may be room for mail in those there are.
+func noMoreFolders(e *mail.Error) error {
+	if e.Cause == mail.CauseQuota && e.Later == 0 {
+		e.Scope = mail.ScopeMailbox
+	}
+	return e
 }
 
 // subscribe does not care for a no: it is the mail that counts.

@@ -48,9 +48,11 @@ func (m *marking) groups() []*group {
 	var all []*group
 	known := make(map[string]*group)
 	for i, mark := range m.marks {
-		kept := m.storable(mark.Flags, allFlags)
-		m.dropped[i] = mark.Flags.Without(kept)
-		if len(kept) == 0 || !soundUID(mark.UID) {
+		var kept mail.Flags
+		if soundUID(mark.UID) {
+			kept = m.storable(mark.Flags, allFlags)
+		}
+		if m.dropped[i] = mark.Flags.Without(kept); len(kept) == 0 {
 			continue
 		}
 		var key strings.Builder

@@ -34,6 +34,18 @@ func loginHint(host, text string) string {
 	return "check user name and password; the user name is often the whole e-mail address, and some providers want an app password or IMAP switched on"
 }
 
+// shutOuts are answers that say that an account is closed to whoever has the right name, by their codes (RFC 5530 §3) or
+// by words.
+var shutOuts = []struct{ code, words, hint string }{
+	{"EXPIRED", "", "the password has expired: set a new one at the provider"},
+	{"PRIVACYREQUIRED", "", "the server wants TLS: use imaps://"},
+	{"AUTHORIZATIONFAILED", "", "the password is right, but this user may not read this account: check the user name, or ask whoever runs the server"},
+	// Exchange lets everybody log in, and says so afterwards.
+	{"", "user is authenticated but not connected", "Microsoft says so when the user has no such mailbox, when IMAP is switched off for it, or when the password was wrong after all"},
+	// 163.com and 126.com, to clients they do not trust.
+	{"", "unsafe login", "the provider must allow this mail program first: open the account's settings, or write to the address the server names"},
+}
+
 // Most oddities are dealt with for every server alike, where they would do harm:
 //
 //	163.com, 126.com  open no mailbox before ID (introduce); STATUS leaves UIDNEXT out (sound)

@@ -182,7 +182,7 @@ func TestSelect(t *testing.T) {
 		"no UIDVALIDITY":   {[]string{"* 3 EXISTS", "* OK [UIDNEXT 10] n", "TAG OK done"}, "mailbox protocol"},
 		"UIDVALIDITY 0":    {[]string{"* 3 EXISTS", "* OK [UIDVALIDITY 0] v", "* OK [UIDNEXT 10] n", "TAG OK done"}, "mailbox protocol"},
 		"no EXISTS":        {[]string{"* OK [UIDVALIDITY 7] v", "* OK [UIDNEXT 10] n", "TAG OK done"}, "mailbox protocol"},
-		"NO":               {[]string{"TAG NO [NONEXISTENT] no such mailbox"}, "mailbox refused: open INBOX: the server says: no such mailbox"},
+		"NO":               {[]string{"TAG NO [NONEXISTENT] no such mailbox"}, "mailbox vanished: open INBOX: the folder is not there any more: the server says: no such mailbox"},
 	} {
 		s := &script{answer: func(s *talk, cmd string) bool {
 			return on("SELECT", saying(test.lines...))(s, cmd) || on("FETCH 3 ", saying("* 3 FETCH (UID 42)", "TAG OK done"))(s, cmd)

@@ -35,7 +35,7 @@ func (s *session) open(mailbox string) error {
 		options.CondStore = false
 		data, err = s.imap.Select(alias(mailbox), options).Wait()
 	}
-	if s.readOnly && isNo(err) {
+	if isNo(err) {
 		return s.notOpened(mailbox, err)
 	}
 	if err != nil {
@@ -57,7 +57,7 @@ func isBad(err error) bool {
 func (s *session) notOpened(mailbox string, err error) error {
 	there := true
 	var no *imap.Error
-	if errors.As(err, &no) && no.Code == imap.ResponseCodeNonExistent {
+	if errors.As(err, &no) && isVanished(no) {
 		there = false
 	} else if limitOf(string(no.Code), no.Text) == nil {
 		var lerr error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -55,11 +56,24 @@ func openSession(ctx context.Context, server dial.Server, login func(*session) e
 		s.tls = tls.VersionName(state.Version)
 	}
 	if err := s.enter(login); err != nil {
-		err = s.explain(err)
+		err = turnedAway(s.explain(err))
 		s.abort(err)
 		return nil, err
 	}
 	return s, nil
+}
+
+// turnedAway explains a line that ends before the login is done: some servers say in no other way that there are too
+// many sessions.
+func turnedAway(err error) error {
+	var e *mail.Error
+	if !errors.As(err, &e) || !errors.Is(err, io.ErrUnexpectedEOF) || e.Scope != mail.ScopeSession {
+		return err
+	}
+	hinted := *e
+	hinted.Later = max(e.Later, afterTurnedAway)
+	hinted.Hint = "the account may have as many sessions as it may: close other mail programs, or run again later"
+	return &hinted
 }
 
 // enter takes the session from the greeting to where commands can be given.

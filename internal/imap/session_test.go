@@ -64,7 +64,7 @@ func TestLogin(t *testing.T) {
 			"session network later 1s: list folders: the server ended the session: come back", 2},
 		"not IMAP": {&script{greeting: "+OK POP3 ready"},
 			"session protocol later 5s: list folders: the server does not greet as an IMAP server does: +OK POP3 ready", 0},
-		"hangs up":      {&script{answer: on("LOGIN", func(s *talk, _ string) { s.conn.Close() })}, "session network later 1s: list folders: imap.example.org hung up", 2},
+		"hangs up":      {&script{answer: on("LOGIN", func(s *talk, _ string) { s.conn.Close() })}, "session network later 10s: list folders: imap.example.org hung up", 2},
 		"LOGINDISABLED": {&script{caps: "IMAP4rev1 LOGINDISABLED"}, "account login: log in: imap.example.org takes no password here (LOGINDISABLED)", 0},
 		"Exchange":      {&script{answer: on("LOGIN", saying(`TAG OK [Error="Microsoft.Exchange.x]" y] done`))}, "ok", 1},
 	} {

@@ -42,7 +42,7 @@ func (c *session) passing(st status) *mail.Error {
 	case overLimit(st):
 		e.Scope, e.Cause, e.Later = mail.ScopeAccount, mail.CauseQuota, afterQuota
 		e.Err = fmt.Errorf("a limit of the provider is reached: %s", c.said(st))
-		e.Hint = "run again later; what is in the archive is not read again"
+		e.Hint = "what is in the archive is not read again"
 	case st.code == "IN-USE" || maildropLocked(st):
 		e.Later = afterInUse
 		e.Err = fmt.Errorf("another session has the maildrop: %s", c.said(st))

@@ -16,6 +16,11 @@ func (s *Source) open(c *session) error {
 	if err := s.secret(c.life); err != nil {
 		return err
 	}
+	done, err := s.server.Pace.Turn(c.life)
+	if err != nil {
+		return err
+	}
+	defer func() { done(s.refused) }()
 	if err := s.connect(c); err != nil {
 		return err
 	}

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// patience is the longest a run waits because a server asked it to; a longer wait is for the next run.
-	patience = 2 * time.Minute
+	// patience is the longest a run waits because a server asked it to; a longer wait is for the next run. Microsoft asks
+	// for five minutes.
+	patience = 15 * time.Minute
 	// tries is how often in a row something may fail without anything having got through in between.
 	tries = 4
 	// firstTries is the same before anything has got through at all: then it is rather a wrong name than a bad line.
@@ -40,11 +41,12 @@ type Policy struct {
 func (p *Policy) Progress() { p.failures, p.started = 0, true }
 
 // Again returns nil after a pause if it is worth trying again after err with a new connection. Otherwise it
-// returns err, or ErrStopped, or the reason why ctx ended.
+// returns err, with a hint when to run again if the server wants more time than a run has, or ErrStopped, or the
+// reason why ctx ended.
 func (p *Policy) Again(ctx context.Context, err error) error {
 	pause, worth := p.pause(err)
 	if !worth || ctx.Err() != nil {
-		return err
+		return notBefore(err)
 	}
 	p.Watch.Tell(progress.Waiting{Half: p.Half, For: pause, Why: err.Error()})
 	return p.Sleep(ctx, pause)
@@ -63,10 +65,34 @@ func (p *Policy) pause(err error) (pause time.Duration, worth bool) {
 	if p.failures >= limit || e.Later > patience {
 		return 0, false
 	}
-	// Each time four times as long as before, and a little that differs between programs that lost the same server
-	// at the same moment.
-	step := max(e.Later, time.Second) << (2 * (p.failures - 1))
-	return min(step, patience) + rand.N(time.Second/4), true
+	return backoff(e.Later, p.failures), true
+}
+
+// backoff returns the pause after the n-th failure in a row: between half and whole of a step that is four times as
+// long each time, so that programs that lost the same server at the same moment do not come back together, and never
+// less than asked.
+func backoff(asked time.Duration, n int) time.Duration {
+	step := min(max(asked, time.Second)<<(2*(n-1)), patience)
+	return max(asked, step/2+rand.N(step/2)) + rand.N(time.Second/4)
+}
+
+// notBefore adds to an error when it is worth running again, if that is not soon.
+func notBefore(err error) error {
+	var e *mail.Error
+	if !errors.As(err, &e) || e.Later <= patience {
+		return err
+	}
+	at := time.Now().Add(e.Later).Round(time.Minute)
+	form := "15:04"
+	if at.YearDay() != time.Now().YearDay() {
+		form = "15:04 on 2 January"
+	}
+	hinted := *e
+	hinted.Hint = "run the same command again after " + at.Format(form)
+	if e.Hint != "" {
+		hinted.Hint += ": " + e.Hint
+	}
+	return &hinted
 }
 
 // Sleep waits for d. It returns ErrStopped when Stop is closed first, and the reason why ctx ended when that comes first.
