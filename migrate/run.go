@@ -65,6 +65,7 @@ func (j Job) Run(ctx context.Context) (Report, error) {
 		flaggings: map[string]*flagging{},
 		dropped:   map[mail.Flag]int{},
 		mending:   newMending(),
+		remade:    map[string]bool{},
 	}
 	if from, ok := j.Archive.Account(); ok {
 		r.flagless = from.Protocol == "pop3"
@@ -106,6 +107,7 @@ type run struct {
 	octets    int64
 	sample    sample
 	flaggings map[string]*flagging
+	remade    map[string]bool   // mailboxes at the destination that were made again
 	dropped   map[mail.Flag]int // messages of this run that are there without the flag
 	mending   *mending
 }
@@ -197,12 +199,16 @@ func (r *run) bring(ctx context.Context, h *hand, mb archive.Mailbox, p share) e
 	if r.blocked[p.key()] {
 		return nil
 	}
-	err := r.persist(ctx, h, func() error {
+	bring := func() error {
 		if err := r.makeFolder(ctx, h, mb, p); err != nil {
 			return err
 		}
 		return r.push(ctx, h, p)
-	})
+	}
+	err := r.persist(ctx, h, bring)
+	if r.remake(err, p.To.Name) {
+		err = r.persist(ctx, h, bring)
+	}
 	if err == nil || !mailboxOnly(err) {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/mailhaul/mailhaul/backup"
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/progress"
 	"github.com/mailhaul/mailhaul/internal/retry"
 	"github.com/mailhaul/mailhaul/migrate"
 )
@@ -144,6 +146,9 @@ func (p pipeline) run(ctx context.Context, rep *report) error {
 	go func() {
 		defer close(pushed)
 		brought, pushErr = push.Run(ctx)
+		if text := fullText(pushErr); text != "" {
+			push.Watch.Tell(progress.Note{Half: progress.Destination, Text: text})
+		}
 		if hopeless(pushErr) {
 			stop.now() // nobody wants to wait for the first half to hear that the password of the second is wrong
 		}
@@ -250,9 +255,19 @@ func (p pipeline) stopOfPull() stopper {
 	return s
 }
 
-// hopeless reports whether the destination cannot be written to until the person has done something. A day that is
-// used up passes by itself.
+// hopeless reports whether the destination cannot be written to until the person has done something about the account.
+// One that is full, and a day that is used up, are none of it: the archive becomes whole meanwhile, and the next run only
+// has to bring it.
 func hopeless(err error) bool {
 	var e *mail.Error
-	return errors.As(err, &e) && e.Scope == mail.ScopeAccount && !errors.As(err, new(limitReached))
+	return errors.As(err, &e) && e.Scope == mail.ScopeAccount && e.Cause != mail.CauseQuota
+}
+
+// fullText is what is said at once when the destination takes no more, "" for other errors.
+func fullText(err error) string {
+	var e *mail.Error
+	if !errors.As(err, &e) || e.Cause != mail.CauseQuota {
+		return ""
+	}
+	return fmt.Sprintf("%v; nothing more is brought in this run, and the archive is filled to its end", err)
 }

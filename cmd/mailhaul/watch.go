@@ -188,11 +188,19 @@ func (w *watcher) tell(e progress.Event, mode progressMode) {
 func sentence(e progress.Event) string {
 	switch e := e.(type) {
 	case progress.Waiting:
-		return fmt.Sprintf("%s: waiting %s: %s", e.Half, e.For.Round(time.Second), mail.Printable(e.Why))
+		return fmt.Sprintf("%s: waiting %s: %s", e.Half, until(e.For), mail.Printable(e.Why))
 	case progress.Note:
 		return fmt.Sprintf("%s: %s", e.Half, mail.Printable(e.Text))
 	}
 	return ""
+}
+
+// until says how long a wait is, and of one that is worth a cup of tea when it ends.
+func until(d time.Duration) string {
+	if d < time.Minute {
+		return d.Round(time.Second).String()
+	}
+	return fmt.Sprintf("until %s (%s)", time.Now().Add(d).Format("15:04"), d.Round(time.Second))
 }
 
 // line is the progress in words: messages, time left, octets and rate.
@@ -286,7 +294,7 @@ func (w *watcher) tellJSON(e progress.Event) {
 	case progress.Failed:
 		line = map[string]any{"event": e.State, "half": e.Half, "mailbox": e.Ref.Mailbox, "ref": e.Ref.String(), "reason": e.Reason}
 	case progress.Waiting:
-		line = map[string]any{"event": "waiting", "half": e.Half, "seconds": e.For.Seconds(), "reason": e.Why}
+		line = map[string]any{"event": "waiting", "half": e.Half, "seconds": e.For.Seconds(), "until": time.Now().Add(e.For).Format(time.RFC3339), "reason": e.Why}
 	case progress.Note:
 		line = map[string]any{"event": "note", "half": e.Half, "text": e.Text}
 	}
