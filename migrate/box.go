@@ -95,7 +95,7 @@ func (b *box) learn(ctx context.Context) error {
 	if err != nil || !any || !isAnother(last, items) {
 		return err
 	}
-	b.shelf = newShelf()
+	b.shelf, b.claimed = newShelf(), map[uint32]bool{}
 	_, err = b.listFrom(ctx, 1)
 	return err
 }

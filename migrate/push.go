@@ -320,7 +320,7 @@ func (b *box) answered(e archive.Entry, got mail.Stored, err error, s *sending) 
 		b.run.octets += e.Octets
 		b.run.Watch.Tell(progress.Moved{Half: progress.Destination, Octets: e.Octets})
 		s.lack(e, got.Lacks)
-		if got.UID == 0 || b.claimed[got.UID] {
+		if _, again := b.sent[got.UID]; again || got.UID == 0 {
 			s.unnamed = append(s.unnamed, e)
 			return
 		}
