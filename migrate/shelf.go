@@ -38,6 +38,9 @@ func shelfFrom(known archive.Shelf, st mail.Status) *shelf {
 	if known.Next > st.Next || len(known.Messages) > 2*int(st.Messages) {
 		return s
 	}
+	n := len(known.Messages)
+	s.newest, s.older = make(map[uint64]int32, 2*n), make([][2]int32, 0, n)
+	s.messages = make([]archive.Shown, 0, n)
 	for _, m := range known.Messages {
 		s.put(m)
 	}

@@ -20,6 +20,7 @@ func awkwardReport() *report {
 	r.addDestination(migrate.Report{Archived: 3, Appended: 2, Refused: 1, Dropped: map[mail.Flag]int{"=<i>": 12, `\Deleted`: 1}, Failures: []migrate.Failure{{
 		Ref: mail.Ref{Mailbox: "INBOX", UID: "x"}, State: migrate.StateRefused, Reason: "\x1b[31mno",
 		Header: mail.Header{Subject: `=HYPERLINK("http://evil.example")`, From: "<script>alert(1)</script>"}}}})
+	r.Merges = []mergeReport{{Mailbox: "INBOX", Ref: "INBOX/y", MessageID: "=<\x1b>", To: "Entw&APw-rfe", Kept: 7, By: migrate.ByID}}
 	r.Folders = []folderReport{{Name: "Entw&APw-rfe", Messages: 3, There: 2, Refused: 1}}
 	return r
 }
@@ -53,7 +54,7 @@ func TestReportPageIsHarmless(t *testing.T) {
 			t.Errorf("the page holds %q", bad)
 		}
 	}
-	for _, good := range []string{"&lt;script&gt;", "Entwürfe", `width="66.67%"`, "refused", "exit status", "=&lt;i&gt; of 12 messages"} {
+	for _, good := range []string{"&lt;script&gt;", "Entwürfe", `width="66.67%"`, "refused", "exit status", "UID 7 in Entwürfe", "=&lt;i&gt; of 12 messages"} {
 		if !strings.Contains(page, good) {
 			t.Errorf("the page does not hold %q", good)
 		}
@@ -62,7 +63,7 @@ func TestReportPageIsHarmless(t *testing.T) {
 
 func TestReportCSVHoldsNoFormula(t *testing.T) {
 	rows, err := csv.NewReader(strings.NewReader(written(t, "r.CSV"))).ReadAll()
-	if err != nil || len(rows) != 4 {
+	if err != nil || len(rows) != 5 {
 		t.Fatal(rows, err)
 	}
 	for _, cell := range slices.Concat(rows[1:]...) {
@@ -74,7 +75,7 @@ func TestReportCSVHoldsNoFormula(t *testing.T) {
 
 func TestReportJSONIsTheReport(t *testing.T) {
 	var r report
-	if err := json.Unmarshal([]byte(written(t, "r.json")), &r); err != nil || len(r.Failures) != 1 || len(r.Folders) != 1 {
+	if err := json.Unmarshal([]byte(written(t, "r.json")), &r); err != nil || len(r.Failures) != 1 || len(r.Merges) != 1 || len(r.Folders) != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -43,8 +43,11 @@ create table if not exists shelf_page (
 create index if not exists shelf_page_shelf on shelf_page (shelf);
 `
 
-// pageMessages is how many messages are in one row: as many as fit into a page of the database.
-const pageMessages = 180
+const (
+	// pageMessages is how many messages are in one row: as many as fit into a page of the database.
+	pageMessages = 180
+	minShown     = 18 // octets of a message in a row, at least
+)
 
 var errPage = errors.New("not a page of a shelf")
 
@@ -61,14 +64,17 @@ func (a *Archive) Shelf(dest mail.Account, mailbox string, validity uint32) (She
 		return s, err
 	}
 	var pages [][]byte
+	octets := 0
 	err = a.ledger.each(`select s.next, p.messages from shelf s left join shelf_page p on p.shelf = s.id
 		where s.`+toDestination+` and s.mailbox = ? and s.validity = ? order by p.id`,
 		func(scan func(...any) error) error {
 			var page []byte
 			err := scan(&s.Next, &page)
 			pages = append(pages, page)
+			octets += len(page)
 			return err
 		}, destArgs(dest, []byte(mailbox), validity)...)
+	s.Messages = slices.Grow(s.Messages, octets/minShown)
 	for i := 0; i < len(pages) && err == nil; i++ {
 		s.Messages, err = readPage(s.Messages, pages[i])
 	}
