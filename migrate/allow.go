@@ -19,6 +19,8 @@ type notAllowed struct{ error }
 
 func (e notAllowed) Unwrap() error { return e.error }
 
+func isNotAllowed(err error) bool { return errors.As(err, new(notAllowed)) }
+
 // ask asks without the floor.
 func (r *run) ask(ctx context.Context, allow Allow, octets []int64) (n int, done func(), err error) {
 	if allow == nil {
@@ -46,6 +48,9 @@ func (r *run) mayBegin(ctx context.Context) error {
 // bringAllowed is bring for as many of the entries as may be compared with what is there. What of them is not there is
 // sent as it may be, in parts. It returns how many it has dealt with.
 func (b *box) bringAllowed(ctx context.Context, batch []archive.Entry) (int, error) {
+	if b.run.AllowBack == nil {
+		return len(batch), b.bring(ctx, batch)
+	}
 	sizes := make([]int64, len(batch))
 	for i, e := range batch {
 		sizes[i] = e.Octets * int64(len(b.candidates(e, false)))
@@ -83,7 +88,7 @@ func (b *box) sendAllowed(ctx context.Context, batch []archive.Entry) error {
 
 // ended returns why a round ended early. If nothing more may go, what went is still made sure of.
 func (r *run) ended(ctx context.Context, err error) error {
-	if !errors.As(err, new(notAllowed)) {
+	if !isNotAllowed(err) {
 		return err
 	}
 	return cmp.Or(r.audit(ctx), err)

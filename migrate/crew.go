@@ -93,7 +93,7 @@ func (r *run) serve(ctx context.Context, h *hand) {
 			r.queue = append(r.queue, e) // it goes on where it was broken off
 		case r.halted == nil:
 			r.halted = err
-			r.halting.Store(true)
+			r.halting.Store(!isNotAllowed(err)) // what the others were allowed, they do
 		}
 	}
 }

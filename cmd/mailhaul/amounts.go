@@ -26,7 +26,7 @@ func parseOctets(s string) (int64, error) {
 	unit, known := units[strings.ToLower(strings.TrimSpace(s[len(digits):]))]
 	n, err := strconv.ParseFloat(digits, 64)
 	octets := n * unit
-	if !known || err != nil || strings.ContainsAny(digits, "xX_+-") || !(octets >= 1 && octets < math.MaxInt64/2) {
+	if !known || err != nil || strings.Trim(digits, "0123456789.") != "" || !(octets >= 1 && octets < math.MaxInt64/2) {
 		return 0, errNoAmount
 	}
 	return int64(octets), nil
