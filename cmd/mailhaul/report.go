@@ -28,6 +28,7 @@ type report struct {
 	Folders     []folderReport     `json:"folders,omitempty"`
 	// Dropped counts the messages that were appended, in this run or an earlier one, and are there without the flag.
 	Dropped  map[string]int  `json:"dropped_flags,omitempty"`
+	Mended   []mendedReport  `json:"mended,omitempty"`
 	Failures []failureReport `json:"failures"`
 	Findings []findingReport `json:"findings"`
 	Merges   []mergeReport   `json:"merges,omitempty"`
@@ -56,6 +57,7 @@ type destinationReport struct {
 	Failed   int   `json:"failed"`
 	LeftOut  int   `json:"left_out"`
 	Gone     int   `json:"gone"`
+	Mended   int   `json:"mended"` // of those that were appended or present: as mended copies
 	Bytes    int64 `json:"bytes"`
 }
 
@@ -104,6 +106,7 @@ func (r *report) addPartial(b backup.Report) {
 func (r *report) addDestination(m migrate.Report) {
 	r.Destination = &destinationReport{Archived: m.Archived, Known: m.Known, Appended: m.Appended, Present: m.Present,
 		Merged: m.Merged, Refused: m.Refused, Failed: m.Failed, LeftOut: m.LeftOut, Gone: m.Gone, Bytes: m.Octets}
+	r.addMended(m)
 	for f, n := range m.Dropped {
 		if r.Dropped == nil {
 			r.Dropped = make(map[string]int)
@@ -144,6 +147,14 @@ func (t *terminal) conclude(r *report, began time.Time, acceptRefused bool, file
 	if ferr := file.write(r); ferr != nil {
 		r.Exit, err = worst(r.Exit, exitFailed), errors.Join(err, ferr)
 	}
+	t.showReport(r)
+	if err == nil && r.Hint != "" && !t.json {
+		t.sayf("hint: %s", r.Hint)
+	}
+	return reported{r.Exit, err}
+}
+
+func (t *terminal) showReport(r *report) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.json {
@@ -151,7 +162,6 @@ func (t *terminal) conclude(r *report, began time.Time, acceptRefused bool, file
 	} else {
 		fmt.Fprint(t.out, r.text())
 	}
-	return reported{r.Exit, err}
 }
 
 // blame notes why the job ended early; of several reasons the first.
@@ -193,6 +203,7 @@ func (r *report) text() string {
 	if len(r.Dropped) > 0 {
 		fmt.Fprintf(&b, "flags not kept there: %s\n", r.dropped())
 	}
+	b.WriteString(r.mendedText())
 	for i, f := range r.Failures {
 		if i == maxListed {
 			fmt.Fprintf(&b, "and %d more; --json lists them all\n", len(r.Failures)-i)

@@ -106,13 +106,16 @@ func (r *report) jsonFile() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// csv lists what could not be carried, and what was merged, a line each.
+// csv lists what could not be carried, or not as it was, and what was merged, a line each.
 func (r *report) csv() ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	w.Write([]string{"state", "folder", "date", "from", "subject", "message_id", "ref", "reason"})
 	for _, f := range r.Failures {
 		w.Write(cells(f.State, f.Mailbox, f.Date, f.From, f.Subject, f.MessageID, f.Ref, f.Reason))
+	}
+	for _, m := range r.Mended {
+		w.Write(cells("mended", m.Mailbox, "", "", "", m.MessageID, m.Ref, m.What))
 	}
 	for _, f := range r.Findings {
 		w.Write(cells(f.Kind, f.Mailbox, "", "", "", f.MessageID, f.Path, f.Reason))

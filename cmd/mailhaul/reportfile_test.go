@@ -17,9 +17,11 @@ import (
 func awkwardReport() *report {
 	r := newReport("migrate")
 	r.addSource(backup.Report{Listed: 3, Fetched: 3})
-	r.addDestination(migrate.Report{Archived: 3, Appended: 2, Refused: 1, Dropped: map[mail.Flag]int{"=<i>": 12, `\Deleted`: 1}, Failures: []migrate.Failure{{
-		Ref: mail.Ref{Mailbox: "INBOX", UID: "x"}, State: migrate.StateRefused, Reason: "\x1b[31mno",
-		Header: mail.Header{Subject: `=HYPERLINK("http://evil.example")`, From: "<script>alert(1)</script>"}}}})
+	r.addDestination(migrate.Report{Archived: 3, Appended: 2, Refused: 1, Mendable: true,
+		Mended:  []migrate.Mended{{Ref: mail.Ref{Mailbox: "Work", UID: "y"}, MessageID: "=<b>", What: "1 NUL octet left out"}},
+		Dropped: map[mail.Flag]int{"=<i>": 12, `\Deleted`: 1}, Failures: []migrate.Failure{{
+			Ref: mail.Ref{Mailbox: "INBOX", UID: "x"}, State: migrate.StateRefused, Reason: "\x1b[31mno",
+			Header: mail.Header{Subject: `=HYPERLINK("http://evil.example")`, From: "<script>alert(1)</script>"}}}})
 	r.Merges = []mergeReport{{Mailbox: "INBOX", Ref: "INBOX/y", MessageID: "=<\x1b>", To: "Entw&APw-rfe", Kept: 7, By: migrate.ByID}}
 	r.Folders = []folderReport{{Name: "Entw&APw-rfe", Messages: 3, There: 2, Refused: 1}}
 	return r
@@ -54,7 +56,7 @@ func TestReportPageIsHarmless(t *testing.T) {
 			t.Errorf("the page holds %q", bad)
 		}
 	}
-	for _, good := range []string{"&lt;script&gt;", "Entwürfe", `width="66.67%"`, "refused", "exit status", "UID 7 in Entwürfe", "=&lt;i&gt; of 12 messages"} {
+	for _, good := range []string{"&lt;script&gt;", "Entwürfe", `width="66.67%"`, "refused", "exit status", "UID 7 in Entwürfe", "=&lt;i&gt; of 12 messages", "1 NUL octet left out", "=&lt;b&gt;", "--repair"} {
 		if !strings.Contains(page, good) {
 			t.Errorf("the page does not hold %q", good)
 		}
@@ -63,7 +65,7 @@ func TestReportPageIsHarmless(t *testing.T) {
 
 func TestReportCSVHoldsNoFormula(t *testing.T) {
 	rows, err := csv.NewReader(strings.NewReader(written(t, "r.CSV"))).ReadAll()
-	if err != nil || len(rows) != 5 {
+	if err != nil || len(rows) != 6 {
 		t.Fatal(rows, err)
 	}
 	for _, cell := range slices.Concat(rows[1:]...) {
@@ -75,7 +77,7 @@ func TestReportCSVHoldsNoFormula(t *testing.T) {
 
 func TestReportJSONIsTheReport(t *testing.T) {
 	var r report
-	if err := json.Unmarshal([]byte(written(t, "r.json")), &r); err != nil || len(r.Failures) != 1 || len(r.Merges) != 1 || len(r.Folders) != 1 {
+	if err := json.Unmarshal([]byte(written(t, "r.json")), &r); err != nil || len(r.Failures) != 1 || len(r.Merges) != 1 || len(r.Folders) != 1 || len(r.Mended) != 1 || r.Destination.Mended != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

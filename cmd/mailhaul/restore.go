@@ -15,7 +15,10 @@ import (
 const restoreHelp = `Restore brings what ARCHIVE holds to DESTINATION, an IMAP account. What is there
 already is recognised by its content and left alone; two equal messages of the
 archive are two at the destination, unless --merge message-id is given. A message
-the server refuses is named with the server's word; the others go on.
+the server refuses is named with the server's word; the others go on. With
+--repair a copy of it is brought whose form is mended (NUL octets, bare line ends,
+lines that are too long, header lines that are none), and what was mended is said;
+the archive keeps what it has.
 `
 
 type restoreOptions struct {
@@ -23,6 +26,7 @@ type restoreOptions struct {
 	folders       folderOptions
 	retryRefused  bool
 	acceptRefused bool
+	repair        bool
 	includeGone   bool
 	merge         mergeBy
 	dryRun        bool
@@ -35,6 +39,7 @@ func (o *restoreOptions) addFlags(f *pflag.FlagSet, alone bool) {
 	o.destination.addFlags(f, alone)
 	o.destination.addSessions(f)
 	f.BoolVar(&o.retryRefused, "retry-refused", false, "try what the server refused in earlier runs once more")
+	f.BoolVar(&o.repair, "repair", false, "bring a mended copy of what the server refuses, or has refused, for its form")
 	f.BoolVar(&o.acceptRefused, "accept-refused", false, "exit with 0 although the server refused messages")
 	f.BoolVar(&o.includeGone, "include-gone", false, "bring also what the source showed once and does not show any more")
 	o.merge.addFlag(f)
@@ -118,7 +123,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 // job returns what is to be done, but for what the person said about folders and flags.
 func (o *restoreOptions) job(a *archive.Archive, dst *destination) migrate.Job {
 	j := dst.job(a)
-	j.IncludeGone, j.MergeByID = o.includeGone, o.merge == mergeByID
+	j.IncludeGone, j.MergeByID, j.Repair = o.includeGone, o.merge == mergeByID, o.repair
 	return j
 }
 

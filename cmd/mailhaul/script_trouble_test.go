@@ -36,6 +36,7 @@ var troubles = map[string]map[string]func(*postoffice.Trouble){
 		"hostile":    fault(postoffice.Fault{Verb: "APPEND", Match: hostile, Say: "NO " + terminalOrders}),
 		"over-quota": fault(postoffice.Fault{Verb: "APPEND", At: 5, Say: "NO [OVERQUOTA] the mailbox is full"}),
 		"too-big":    fault(postoffice.Fault{Verb: "APPEND", Larger: 5000, Say: "NO [TOOBIG] that is too much"}),
+		"strict":     func(t *postoffice.Trouble) { t.Faults = postoffice.Strict() },
 		"liar":       func(t *postoffice.Trouble) { t.Keep = postoffice.KeepNothing },
 		"hides":      func(t *postoffice.Trouble) { t.Hide = dots },
 		"breaks":     fault(postoffice.Fault{Verb: "UID FETCH", Match: dots, End: postoffice.FIN}),

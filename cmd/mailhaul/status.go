@@ -39,6 +39,7 @@ type folderStatus struct {
 	Destination string    `json:"destination,omitempty"`
 	Pending     int       `json:"pending"`
 	Refused     int       `json:"refused"`
+	Mended      int       `json:"mended"` // there as mended copies
 	Damaged     int       `json:"damaged"`
 }
 
@@ -135,8 +136,12 @@ func foldersOf(a *archive.Archive) ([]folderStatus, error) {
 		return nil, err
 	}
 	brought := make([]map[string]map[archive.State]int, len(destinations))
+	mended := make([]map[string]int, len(destinations))
 	for i, d := range destinations {
 		if brought[i], err = a.MailboxCounts(d.Account); err != nil {
+			return nil, err
+		}
+		if mended[i], err = a.MendedCounts(d.Account); err != nil {
 			return nil, err
 		}
 	}
@@ -157,7 +162,7 @@ func foldersOf(a *archive.Archive) ([]folderStatus, error) {
 		for i, d := range destinations {
 			c := brought[i][mb.Name]
 			row.Destination = d.Account.String()
-			row.Pending, row.Refused = c[archive.Pending]+c[archive.Intended], c[archive.Refused]
+			row.Pending, row.Refused, row.Mended = c[archive.Pending]+c[archive.Intended], c[archive.Refused], mended[i][mb.Name]
 			rows = append(rows, row)
 		}
 	}
@@ -184,6 +189,9 @@ func (f folderStatus) text() string {
 	}
 	if f.Destination != "" {
 		s += fmt.Sprintf("; to %s: %d pending, %d refused", mail.Printable(f.Destination), f.Pending, f.Refused)
+		if f.Mended > 0 {
+			s += fmt.Sprintf(", %d there as mended copies", f.Mended)
+		}
 	}
 	return s
 }
