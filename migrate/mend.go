@@ -144,7 +144,6 @@ func (b *box) copies(p share, page []archive.Refusal) (batch []archive.Entry, er
 			}
 		}
 		if !mendable {
-			m.left[refused.ID] = true
 			continue
 		}
 		if octets += c.Octets; octets > batchOctets && len(batch) > 0 {

@@ -196,6 +196,41 @@ func TestRepairLostAnswers(t *testing.T) {
 	}
 }
 
+// TestRepairUnsure guards that a mended copy at which the line breaks again and again is left refused, and counted once.
+func TestRepairUnsure(t *testing.T) {
+	odd := func(m postoffice.Message) bool { return isMended(m) && bytes.Contains(m.Octets, []byte("<odd@")) }
+	trouble := strict()
+	trouble.Faults = append([]postoffice.Fault{{Verb: "APPEND", Match: odd, End: postoffice.FIN}}, trouble.Faults...)
+	_, srv := office(t, trouble)
+	dir := filled(t, trial.Mail()...)
+	rep, err := push{dir: dir, dst: client(srv), pause: noWait, repair: true}.run(t.Context())
+	if err != nil || rep.Refused != 1 || rep.Failed != 0 || len(rep.Failures) != 1 || rep.Failures[0].State != migrate.StateRefused || len(rep.Mended) != 2 {
+		t.Errorf("%+v, %v", rep, err)
+	}
+}
+
+// TestRepairSettled guards that a run that repairs nothing finds the mended copy that another one was about to bring.
+func TestRepairSettled(t *testing.T) {
+	for n := 1; ; n++ {
+		dir := filled(t, trial.Mail()...)
+		acct, srv := office(t, strict())
+		w := &world{stopAt: n}
+		_, err := push{dir: dir, world: w, dst: mortal{client(srv), w}, pause: noWait, repair: true}.run(t.Context())
+		if err == nil {
+			t.Fatal("no run was stopped after it had sent a mended copy")
+		}
+		appends := srv.Count("APPEND")
+		if w.stopped != "APPEND (done)" || len(acct.Messages(mail.Inbox)) != len(trial.Mail())-refusedByStrict+1 {
+			continue
+		}
+		rep, err := push{dir: dir, dst: client(srv), pause: noWait}.run(t.Context())
+		if err != nil || rep.Refused != refusedByStrict-1 || len(rep.Mended) != 1 || srv.Count("APPEND") != appends {
+			t.Errorf("%d more APPENDs, %+v, %v", srv.Count("APPEND")-appends, rep, err)
+		}
+		return
+	}
+}
+
 // isMended tells the mended ones of the trial's mail.
 func isMended(m postoffice.Message) bool {
 	return !slices.ContainsFunc(trial.Mail(), func(o []byte) bool { return bytes.Equal(o, m.Octets) })
@@ -265,13 +300,13 @@ func TestRepairFindsTheOriginal(t *testing.T) {
 	checkArchive(t, dir, 0)
 }
 
-// TestRepairLeavesTheRest guards that an empty message, which has no form to be mended, stays refused and sends nothing.
+// TestRepairLeavesTheRest guards that an empty message, and one of which mending would leave nothing, stay refused.
 func TestRepairLeavesTheRest(t *testing.T) {
 	_, srv := office(t, strict())
-	dir := filled(t, []byte(""), []byte("Subject: sound\r\n\r\n"))
+	dir := filled(t, []byte(""), []byte("Subject: sound\r\n\r\n"), []byte("From a@b\n\x00"))
 	for range 2 {
 		rep, err := push{dir: dir, dst: client(srv), pause: noWait, repair: true}.run(t.Context())
-		if err != nil || rep.Refused != 1 || rep.Mendable || len(rep.Mended) > 0 || srv.Count("APPEND") != 2 {
+		if err != nil || rep.Refused != 2 || rep.Mendable || len(rep.Mended) > 0 || srv.Count("APPEND") != 3 {
 			t.Errorf("%d APPENDs, %+v, %v", srv.Count("APPEND"), rep, err)
 		}
 	}

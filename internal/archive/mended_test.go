@@ -43,6 +43,9 @@ func TestMended(t *testing.T) {
 
 	mustDo(t, a.Reopen(there))
 	checkIs(t, "Pending after Reopen", pendingIDs(t, a, there, "INBOX", 0, 10), []int64{2, 3})
+	mustDo(t, a.Intend(there, []Intent{{Entry: 3, Mailbox: "Archive", Validity: 9, Next: 100}}))
+	got, _ = a.Intents(there)
+	checkIs(t, "Intents of what is sent as it is", got, []Intent{{Entry: 3, Mailbox: "Archive", Validity: 9, Next: 100}})
 	mustDo(t, a.Settle(there, []Outcome{refused(3)}))
 	checkRefusals(t, a, "INBOX", 0, 3)
 
