@@ -21,6 +21,8 @@ var noAPPENDUID = postoffice.Replace("APPEND", `\[APPENDUID [^]]*\] `, "")
 
 // TestLostAnswers guards P2 where it is hardest: the server's answer to an APPEND never comes.
 func TestLostAnswers(t *testing.T) {
+	var total trial.Verdict
+	tried := 0
 	for _, tc := range []struct {
 		why   string
 		fault postoffice.Fault
@@ -30,7 +32,11 @@ func TestLostAnswers(t *testing.T) {
 		{"stored, then silence", postoffice.Fault{Do: postoffice.Done, End: postoffice.Silence}},
 		{"not stored, then silence", postoffice.Fault{Do: postoffice.Nothing, End: postoffice.Silence}},
 		{"stored, then BYE", postoffice.Fault{Do: postoffice.Done, Say: "* BYE going down", End: postoffice.FIN}},
+		{"not stored, then BYE", postoffice.Fault{Say: "* BYE going down", End: postoffice.FIN}},
 		{"stored, then garbage", postoffice.Fault{Do: postoffice.Done, Say: "* {oops", End: postoffice.FIN}},
+		{"not stored, then garbage", postoffice.Fault{Say: "* {oops", End: postoffice.FIN}},
+		{"stored, then what is no answer", postoffice.Fault{Do: postoffice.Done, Say: "WHAT was that"}},
+		{"not stored, then what is no answer", postoffice.Fault{Say: "WHAT was that"}},
 		{"stored a second later", postoffice.Fault{Do: postoffice.Late, After: time.Second, End: postoffice.FIN}},
 		{"stored when somebody has looked", postoffice.Fault{Do: postoffice.AfterLook, End: postoffice.FIN}},
 	} {
@@ -44,11 +50,13 @@ func TestLostAnswers(t *testing.T) {
 					defer srv.Close()
 					p := push{dir: filled(t, trial.Mail()...), dst: client(srv)}
 					rep, err := p.run(t.Context())
-					checkOnce(t, what, acct, rep, err)
+					total.Add(checkOnce(t, what, acct, rep, err))
+					tried++
 				})
 			}
 		}
 	}
+	t.Logf("%d lost answers: %v", tried, total)
 }
 
 // TestServersThatMisinform guards that what a server says about UIDs is a hint, not the truth.

@@ -93,7 +93,7 @@ func (f *fetch) answer() error {
 	left := len(f.items)
 	err := f.take(rq)
 	switch {
-	case f.failed != nil || sessionOnly(err) != nil:
+	case f.failed != nil || sessionOnly(err) != nil || isLimit(err): // who is busy is not asked once more for each
 		return err
 	case left-len(f.items) == rq.messages:
 		f.width = min(2*f.width, fetchBatch)

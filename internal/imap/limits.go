@@ -2,11 +2,13 @@ package imap
 
 import (
 	"cmp"
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/emersion/go-imap/v2"
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
@@ -48,6 +50,12 @@ func limitOf(code, text string) *mail.Error {
 		return &mail.Error{Scope: mail.ScopeSession, Cause: mail.CauseNetwork, Later: cmp.Or(pauseIn(words), afterBusy)}
 	}
 	return nil
+}
+
+// isLimit reports whether an answer is about the server and not about what it was asked for, which [SERVERBUG] may be.
+func isLimit(err error) bool {
+	var no *imap.Error
+	return errors.As(err, &no) && no.Code != imap.ResponseCodeServerBug && limitOf(string(no.Code), no.Text) != nil
 }
 
 // busyCodes say that trying later helps. INUSE is a mailbox that somebody has locked; LIMIT may also be about flags,
