@@ -181,7 +181,7 @@ func (b *box) audit(ctx context.Context) error {
 			unflagged = append(unflagged, lie)
 		}
 	}
-	if err := b.run.Archive.Settle(b.run.Account, unflagged); err != nil {
+	if err := b.run.Archive.Settle(b.run.Account, b.run.remark(unflagged)); err != nil {
 		return err
 	}
 	var missing []archive.Outcome
