@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -82,7 +83,7 @@ func (b *box) open(ctx context.Context, mb mail.Mailbox) error {
 // is another one now, the UIDs mean something else, whatever the UIDVALIDITY says.
 func (b *box) learn(ctx context.Context) error {
 	if b.status.Messages == 0 {
-		b.shelf = newShelf()
+		b.forget()
 		b.shelf.list(1, nil, b.status.Next)
 		return nil
 	}
@@ -95,9 +96,18 @@ func (b *box) learn(ctx context.Context) error {
 	if err != nil || !any || !isAnother(last, items) {
 		return err
 	}
-	b.shelf, b.claimed = newShelf(), map[uint32]bool{}
+	b.forget()
 	_, err = b.listFrom(ctx, 1)
 	return err
+}
+
+// forget forgets what earlier runs know of the mailbox: none of it is there any more.
+func (b *box) forget() {
+	b.shelf = newShelf()
+	maps.DeleteFunc(b.claimed, func(uid uint32, _ bool) bool {
+		_, ours := b.sent[uid]
+		return !ours
+	})
 }
 
 // isAnother reports whether the message with that UID is not the one that was seen before. Servers rewrite single fields.

@@ -72,8 +72,8 @@ func TestListingIsRemembered(t *testing.T) {
 			t.Errorf("%d commands with 300 messages there, %d with %d", len(first), len(commands), n)
 		}
 		deliver(acct, numbered(n+91, n+93)...)
-		fill(t, p.dir, 2000, nil, numbered(n+91, n+93)...)
-		if more := once("two that somebody else has brought", 2, 0); len(more) > len(commands) {
+		fill(t, p.dir, 2000, nil, append(numbered(n+91, n+93), numbered(5, 6)...)...)
+		if more := once("two that somebody else has brought, and one that was there", 3, 0); len(more) > len(commands) {
 			t.Errorf("with %d there, the third run took %d commands", n, len(more))
 		}
 		once("nothing new", 0, 0)
@@ -174,6 +174,42 @@ func TestMailThatComesMeanwhile(t *testing.T) {
 		if v := trial.Judge(all, shown(acct)); err != nil || v != (trial.Verdict{}) || rep.Present != 2 || rep.Appended != 198 {
 			t.Errorf("without %v: %+v, %v, %v", without, rep, v, err)
 		}
+	}
+}
+
+// TestListingOfAnEndedRun guards that what a run has appended before it had to end is not listed by the next.
+func TestListingOfAnEndedRun(t *testing.T) {
+	_, srv := office(t, postoffice.Trouble{Faults: []postoffice.Fault{{Verb: "APPEND", At: 150, Say: "NO [OVERQUOTA] full"}}})
+	p := push{dir: filled(t, numbered(0, 200)...), dst: client(srv), pause: noWait}
+	if rep, err := p.run(t.Context()); causeOf(err) != mail.CauseQuota || rep.Appended != 149 {
+		t.Fatal(rep, err)
+	}
+	srv.SetTrouble(postoffice.Trouble{})
+	p.dst = client(srv)
+	commands, _ := heard(t, srv, func() {
+		if rep, err := p.run(t.Context()); err != nil || rep.Appended != 51 {
+			t.Error(rep, err)
+		}
+	})
+	for _, c := range commands {
+		if listed, ok := strings.CutPrefix(c, "UID FETCH "); ok && listed[0] != '1' || strings.HasPrefix(listed, "1:") {
+			t.Errorf("after 149 messages the next run said %s", c)
+		}
+	}
+}
+
+// TestSparseUIDs guards that a server that leaves out UIDs is not taken for one that gets mail all the time.
+func TestSparseUIDs(t *testing.T) {
+	acct, srv := office(t, postoffice.Trouble{})
+	srv.SetTrouble(postoffice.Trouble{OnCommand: func(_ int, command string) {
+		if strings.HasPrefix(command, "APPEND") {
+			acct.Expunge(mail.Inbox, acct.Deliver(mail.Inbox, postoffice.Message{Octets: []byte("x")}))
+		}
+	}})
+	all := numbered(0, 500)
+	rep, err := push{dir: filled(t, all...), dst: client(srv), pause: noWait}.run(t.Context())
+	if n := srv.Count("UID FETCH"); err != nil || rep.Appended != 500 || n > 6 {
+		t.Errorf("%d FETCHes, %+v, %v", n, rep, err)
 	}
 }
 

@@ -69,7 +69,9 @@ func TestOutcomes(t *testing.T) {
 	byBox, _ := a.MailboxCounts(there)
 	checkIs(t, "MailboxCounts", byBox, map[string]map[State]int{"INBOX": {Pending: 1, Done: 1, Present: 1}, "Work/2019": {Refused: 1}})
 
-	mustDo(t, a.Settle(there, []Outcome{{Entry: 1, State: Merged, Mailbox: "Archive", Validity: 9, UID: 7}}))
+	mustDo(t, a.Settle(there, []Outcome{{Entry: 1, State: Merged, Mailbox: "Archive", Validity: 9, UID: 8}}))
+	claimed, _ = a.Claimed(there, "Archive", 9)
+	checkIs(t, "Claimed by others than what was merged", claimed, map[uint32]bool{7: true})
 	mustDo(t, a.Reopen(there))
 	counts, _ = a.Counts(there)
 	checkIs(t, "Counts after Reopen", counts, map[State]int{Pending: 2, Present: 1, Merged: 1})
