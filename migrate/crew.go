@@ -55,6 +55,7 @@ func (r *run) together(ctx context.Context, errands []errand) error {
 	r.queue = errands
 	for len(r.queue) > 0 && r.halted == nil { // what a hand that is lost has left, the first one does
 		r.idle = nil
+		early, late := context.WithCancel(ctx)
 		var others sync.WaitGroup
 		for _, h := range r.hands[1:] {
 			switch {
@@ -64,7 +65,9 @@ func (r *run) together(ctx context.Context, errands []errand) error {
 				others.Go(func() {
 					r.floor.Lock()
 					defer r.floor.Unlock()
-					r.serve(ctx, h)
+					if r.comes(early, h) {
+						r.serve(ctx, h)
+					}
 					r.serving--
 					r.idle = append(r.idle, h)
 				})
@@ -73,11 +76,30 @@ func (r *run) together(ctx context.Context, errands []errand) error {
 			}
 		}
 		r.serve(ctx, r.hands[0])
+		late() // there is nothing left for who has not come yet
 		r.outside(others.Wait)
 	}
 	err := r.halted
 	r.halted = nil
 	return err
+}
+
+// comes has a hand log in before it takes an errand, and reports whether it can: logins are some time apart, and little
+// mail is brought sooner than that by who is there. One comes after the other: what it is told, all need not hear.
+func (r *run) comes(early context.Context, h *hand) bool {
+	if h.worked {
+		return true
+	}
+	r.outside(r.door.Lock)
+	defer r.door.Unlock()
+	if h.lost || early.Err() != nil {
+		return false
+	}
+	_, err := h.Namespace(early)
+	if early.Err() == nil && r.spares(err) {
+		r.lose(h, err)
+	}
+	return early.Err() == nil && !h.lost
 }
 
 // serve has a hand run errands until there are none, or it is lost, or the run ends.

@@ -7,8 +7,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/dial"
+	"github.com/mailhaul/mailhaul/internal/imap"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/postoffice"
 	"github.com/mailhaul/mailhaul/internal/postoffice/trial"
@@ -50,6 +53,28 @@ func TestSessionsForFolders(t *testing.T) {
 	}
 	if n := srv.Count("LOGIN"); n != 3 {
 		t.Errorf("%d sessions, want 3", n)
+	}
+}
+
+// Who has not logged in yet when all is brought is not waited for.
+func TestSessionsThatComeLate(t *testing.T) {
+	var shelves []shelf
+	for i := range 6 {
+		shelves = append(shelves, named(fmt.Sprintf("F%d", i), 2))
+	}
+	a := shelved(t, shelves...)
+	_, srv := office(t, postoffice.Trouble{})
+	pace := &dial.Pace{Every: time.Hour}
+	job := migrate.Job{Archive: a, Account: there, Pause: noWait}
+	for range 3 {
+		c := imap.New(dial.Server{Host: "imap.example", Port: 143, Plain: true, Dialer: srv.Dial, Pace: pace}, login)
+		t.Cleanup(func() { c.Close() })
+		job.Others = append(job.Others, c)
+	}
+	job.Destination, job.Others = job.Others[0], job.Others[1:]
+	rep, err := job.Run(t.Context())
+	if err != nil || rep.Appended != 12 || srv.Count("LOGIN") != 1 {
+		t.Errorf("%+v, %v, %d logins", rep, err, srv.Count("LOGIN"))
 	}
 }
 

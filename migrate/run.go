@@ -84,8 +84,9 @@ func (j Job) Run(ctx context.Context) (Report, error) {
 type run struct {
 	Job
 	floor     sync.Mutex
-	hands     []*hand // the first is that of Destination
-	idle      []*hand // those that may help others
+	door      sync.Mutex // held by a hand that comes
+	hands     []*hand    // the first is that of Destination
+	idle      []*hand    // those that may help others
 	queue     []errand
 	serving   int         // hands at work beside the first
 	halted    error       // why the run is to end
