@@ -80,6 +80,9 @@ func TestMend(t *testing.T) {
 
 		{head + long[:990] + " " + long + " y\r\n", head + long[:990] + " \r\n" + long + "\r\n y\r\n", []string{"1 line of more than 998 octets broken where it has no white space"}},
 		{head + long[:990] + " " + long[:20] + "\r\n", head + long[:990] + " \r\n" + long[:20] + "\r\n", []string{"1 line of more than 998 octets broken at white space"}},
+		{"Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + long + "=\r\n--b--\r\n",
+			"Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + long + "\r\n=\r\n--b--\r\n",
+			[]string{"1 line of more than 998 octets broken where it has no white space"}},
 		{head + long + "y", head + long + "\r\ny", []string{"1 line of more than 998 octets broken where it has no white space"}},
 		{head + long + "x\r\n" + long + "\r\n" + long + "z\r\n", head + long + "\r\nx\r\n" + long + "\r\n" + long + "\r\nz\r\n",
 			[]string{"2 lines of more than 998 octets broken where they have no white space"}},
@@ -124,6 +127,19 @@ func TestMendParts(t *testing.T) {
 	for line := range strings.SplitSeq(text+got[strings.Index(got, "Quoted"):strings.Index(got, "X-Long")], "\r\n") {
 		if len(line) > 76 {
 			t.Errorf("an encoded line has %d octets", len(line))
+		}
+	}
+}
+
+// TestMendAcrossBuffers guards that a line end is one wherever it falls in what is read at once.
+func TestMendAcrossBuffers(t *testing.T) {
+	for n := 2*lookHead - 4; n <= 2*lookHead+4; n++ {
+		for _, head := range []string{"", "A: b\r\n\r\n"} {
+			message := head + strings.Repeat("x", n-len(head)) + "\r\nend\r\n"
+			got, _ := mend(t, message)
+			if why := malformed(got); why != "" || letters(got, nil) != letters(message, nil) || !strings.HasSuffix(got, "x\r\nend\r\n") {
+				t.Errorf("a line end at octet %d: %s: %.20q … %q", n, why, got, got[len(got)-40:])
+			}
 		}
 	}
 }
