@@ -17,6 +17,7 @@ type account struct {
 	secret   *credential // asked for already
 	refused  error       // what the server said to the login; no second one is tried
 	session  *session
+	alone    bool // as session's
 }
 
 // Close logs out, if there is a session, and closes the connection. What it was called on can be used again.
@@ -70,6 +71,7 @@ func scopeOf(err error) mail.Scope {
 func (a *account) drop(cause error) {
 	if s := a.session; s != nil {
 		a.session = nil
+		a.alone = a.alone || s.guard.known().early
 		s.abort(cause)
 	}
 }
@@ -95,7 +97,7 @@ func (a *account) connect(ctx context.Context) (*session, error) {
 	s, err := openSession(ctx, a.server, func(s *session) error { return s.logIn(secret, a.server) })
 	if err == nil {
 		done(nil)
-		s.readOnly = a.readOnly
+		s.readOnly, s.alone = a.readOnly, a.alone
 		a.session = s
 		return s, nil
 	}

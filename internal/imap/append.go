@@ -26,7 +26,7 @@ const (
 const appendTo = "append to"
 
 // Append sends a batch; see migrate.Destination. Where the server announces LITERAL+ (RFC 7888) many messages are
-// under way at once; elsewhere each waits for the answer to the one before.
+// under way at once; elsewhere each is announced while the one before waits for its answer.
 //
 // Flags are sent as far as the mailbox can keep them, \Deleted never, and fewer of them to a server that refuses a
 // message for their sake. A message that was turned away for a reason that lies not in it, a quota or a busy server,
@@ -136,8 +136,9 @@ func (a *appending) upNext() (next attempt, more bool) {
 	return attempt{a.next, a.reduced}, a.next < len(a.batch)
 }
 
-// mayFly reports whether a message can be sent now. One that has to ask for consent flies alone: the "+" some
-// servers send twice must not be taken for that of the next.
+// mayFly reports whether a message can be sent now. One that has to ask for consent is announced while the one before has
+// no answer yet, so that the way there and back is made once for both; but not to a server that sends "+" before its
+// time: it is not known then what that was for.
 func (a *appending) mayFly(next attempt) bool {
 	octets := a.batch[next.i].Octets
 	if len(a.flying) == 0 {
@@ -147,8 +148,14 @@ func (a *appending) mayFly(next attempt) bool {
 		octets += f.letter.size
 	}
 	last := a.flying[len(a.flying)-1]
-	return last.letter.hurry && a.guard.mayHurry(a.batch[next.i].Octets) &&
-		len(a.flying) < maxInFlight && octets <= maxInFlightOctets
+	limit := 1 // what has been refused is to be known before much more is sent
+	switch {
+	case last.letter.hurry && a.guard.mayHurry(a.batch[next.i].Octets):
+		limit = maxInFlight
+	case !a.alone && !a.guard.known().early:
+		limit = 2
+	}
+	return len(a.flying) < limit && octets <= maxInFlightOctets
 }
 
 func (a *appending) send(next attempt) {

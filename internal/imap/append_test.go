@@ -91,11 +91,11 @@ func TestAppendAnswers(t *testing.T) {
 			taking("NO not this")(s, cmd)
 			s.conn.Close()
 		}, []string{"0 uid 0", "1 message refused: append to INBOX: the server says: not this", rest, "ok"}},
-		"OVERQUOTA": {taking("NO [OVERQUOTA] full"), []string{"0 uid 0",
+		"OVERQUOTA": {taking("NO [OVERQUOTA] full"), []string{"0 uid 0", rest,
 			"account quota: append to INBOX: the server says: full"}},
-		"over quota in words": {taking("NO Over quota"), []string{"0 uid 0",
+		"over quota in words": {taking("NO Over quota"), []string{"0 uid 0", rest,
 			"account quota: append to INBOX: the server says: Over quota"}},
-		"UNAVAILABLE": {taking("NO [UNAVAILABLE] wait 90 seconds"), []string{"0 uid 0",
+		"UNAVAILABLE": {taking("NO [UNAVAILABLE] wait 90 seconds"), []string{"0 uid 0", rest,
 			"session network later 1m30s: append to INBOX: the server says: wait 90 seconds"}},
 		"SERVERBUG": {taking("NO [SERVERBUG] oops"), []string{"0 uid 0",
 			"1 message network later 1m0s: append to INBOX: the server says: oops", rest, "ok"}},
@@ -109,11 +109,11 @@ func TestAppendAnswers(t *testing.T) {
 			taking("NO [OVERQUOTA] full")(s, cmd)
 			s.conn.Close()
 		}, []string{"0 uid 0", "account quota: append to INBOX: the server says: full"}},
-		"OVERQUOTA for bandwidth": {taking("NO [OVERQUOTA] Account exceeded command or bandwidth limits."), []string{"0 uid 0",
+		"OVERQUOTA for bandwidth": {taking("NO [OVERQUOTA] Account exceeded command or bandwidth limits."), []string{"0 uid 0", rest,
 			"account quota later 1h0m0s: append to INBOX: the server says: Account exceeded command or bandwidth limits."}},
-		"NOPERM":       {taking("NO [NOPERM] not yours"), []string{"0 uid 0", "mailbox refused: append to INBOX: the server says: not yours"}},
-		"TRYCREATE":    {taking("NO [TRYCREATE] gone"), []string{"0 uid 0", "mailbox vanished: append to INBOX: the server says: gone"}},
-		"CONTACTADMIN": {taking("NO [CONTACTADMIN] call us"), []string{"0 uid 0", "account other: append to INBOX: the server says: call us"}},
+		"NOPERM":       {taking("NO [NOPERM] not yours"), []string{"0 uid 0", rest, "mailbox refused: append to INBOX: the server says: not yours"}},
+		"TRYCREATE":    {taking("NO [TRYCREATE] gone"), []string{"0 uid 0", rest, "mailbox vanished: append to INBOX: the server says: gone"}},
+		"CONTACTADMIN": {taking("NO [CONTACTADMIN] call us"), []string{"0 uid 0", rest, "account other: append to INBOX: the server says: call us"}},
 		"virus": {taking("NO 5.7.1 rejected: virus found, try again without it"), []string{"0 uid 0",
 			"1 message refused: append to INBOX: the server says: 5.7.1 rejected: virus found, try again without it", rest, "ok"}},
 		"Microsoft's largest": {taking("NO Maximum size of appendable message has been exceeded."), []string{"0 uid 0",
@@ -373,5 +373,56 @@ func TestAppendOctets(t *testing.T) {
 	appendAll(t, s, message(string(all)), message(string(large)))
 	if len(s.stored) != 2 || s.stored[0] != string(all) || s.stored[1] != string(large) {
 		t.Error("the octets stored are not those sent")
+	}
+}
+
+// Where each message has to be asked for, the question for the next goes with the octets of the one before: one way there
+// and back for each. A server that waits for it before it answers gets it.
+func TestAppendAsksAhead(t *testing.T) {
+	batch := []mail.Outgoing{message("0"), message("1"), message("2"), message("3")}
+	nth := 0
+	s := &script{answer: func(s *talk, cmd string) bool {
+		if !strings.HasPrefix(cmd, "APPEND") {
+			return false
+		}
+		s.literal(cmd)
+		if nth++; nth < len(batch) {
+			s.br.Peek(1)
+		}
+		s.say(s.tag + " OK done")
+		return true
+	}}
+	want := []string{"0 uid 0", "1 uid 0", "2 uid 0", "3 uid 0", "ok"}
+	if got := appendAll(t, s, batch...); !slices.Equal(got, want) {
+		t.Errorf("Append = %v", got)
+	}
+}
+
+// A "+" before its time is not taken for the consent to the next message, which may be refused instead, and nothing is
+// asked ahead any more.
+func TestAppendEarlyConsent(t *testing.T) {
+	nth, ahead := 0, 0
+	s := &script{answer: func(s *talk, cmd string) bool {
+		if !strings.HasPrefix(cmd, "APPEND") {
+			return false
+		}
+		if nth++; nth == 2 {
+			s.say(s.tag + " NO not this")
+			return true
+		}
+		s.literal(cmd)
+		if nth == 1 {
+			s.br.Peek(1) // the next is announced
+			s.say("+ and once more")
+		} else if s.br.Buffered() > 0 {
+			ahead++
+		}
+		s.say(s.tag + " OK done")
+		return true
+	}}
+	got := appendAll(t, s, message("0"), message("zz STATUS x"), message("2"), message("3"), message("4"))
+	want := []string{"0 uid 0", "1 message refused: append to INBOX: the server says: not this", "2 uid 0", "3 uid 0", "4 uid 0", "ok"}
+	if !slices.Equal(got, want) || ahead > 0 || slices.Contains(s.commands, "STATUS x") {
+		t.Errorf("Append = %v, %d asked ahead; the server was told %q", got, ahead, s.commands)
 	}
 }

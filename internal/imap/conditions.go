@@ -59,7 +59,8 @@ func (g *guard) learnCaps(list string) {
 	g.learn(func(f *facts) { f.caps = caps })
 }
 
-// continuation reads "+ …" (RFC 3501 §7.5). It is for whoever waits for it; some servers send one too many.
+// continuation reads "+ …" (RFC 3501 §7.5). It is for whoever waits for it, when everything sent before has its answer:
+// some servers send one too many, and it must not be taken for the consent to the next message.
 func (g *guard) continuation() error {
 	if err := g.count(); err != nil {
 		return err
@@ -69,9 +70,13 @@ func (g *guard) continuation() error {
 		return err
 	}
 	g.mu.Lock()
-	waiting := g.waiting != nil
+	waiting := g.waiting != nil && g.pending[0] == g.waiting
 	asked := len(g.pending) > 0 && g.pending[0].name == "AUTHENTICATE"
-	g.resume(true)
+	if waiting {
+		g.resume(true)
+	} else if !asked {
+		g.facts.early = true
+	}
 	g.mu.Unlock()
 	switch {
 	case waiting:

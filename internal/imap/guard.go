@@ -62,6 +62,7 @@ type facts struct {
 	expunged  int                    // how many messages it said are gone
 	statuses  map[string]mail.Status // of what STATUS or LIST was asked for, by mailbox; zero fields: not told
 	outOfTurn bool                   // it shows more out of turn than is held
+	early     bool                   // it has sent a "+" before its time
 	bye       *respText
 	said      []string // ALERT, NO and BAD without a tag, BYE: the last ones
 	notes     []string // what was strange about the server, each once

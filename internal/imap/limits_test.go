@@ -73,7 +73,7 @@ func TestAppendDoubts(t *testing.T) {
 		batch = append(batch, message("a: b\r\n\r\nc"))
 	}
 	got := appendAll(t, s, batch...)
-	if sent != 6 || !strings.HasPrefix(got[len(got)-1], "session network later 1m0s: ") || len(got) != 7 {
+	if sent != 7 || !strings.HasPrefix(got[len(got)-1], "session network later 1m0s: ") || len(got) != 8 {
 		t.Errorf("%d messages sent: %q", sent, got)
 	}
 }

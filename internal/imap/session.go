@@ -27,6 +27,7 @@ type session struct {
 	tls    string       // the version, "" if there is none
 	before capabilities // of before the login
 	caps   capabilities
+	alone  bool // a message that waits for "+" is sent when all before it have their answers
 	singly bool // it does not show many messages in answer to one command
 
 	readOnly  bool   // mailboxes are opened with EXAMINE
