@@ -21,7 +21,7 @@ func (s *session) explain(err error) error {
 	switch trouble := s.guard.trouble(); {
 	case err == nil:
 		return nil
-	case errors.As(err, &known):
+	case errors.As(err, &known) && !errors.Is(trouble, known): // else it may have more to it: the server's last word
 		return err
 	case errors.As(err, &no) && no.Type != imap.StatusResponseTypeBye:
 		return refusal(no)
