@@ -201,7 +201,7 @@ func (r *report) text() string {
 			"failed", r.named(progress.Destination), "not reached", d.Failed-r.named(progress.Destination), "left out", d.LeftOut, "gone", d.Gone), size(d.Bytes))
 	}
 	if len(r.Dropped) > 0 {
-		fmt.Fprintf(&b, "flags not kept there: %s\n", r.dropped())
+		fmt.Fprintf(&b, "flags not kept there: %s\n", droppedText(r.Dropped))
 	}
 	b.WriteString(r.mendedText())
 	for i, f := range r.Failures {
@@ -218,16 +218,16 @@ func (r *report) text() string {
 }
 
 // dropped names the flags and how many messages are without them, the most first.
-func (r *report) dropped() string {
-	flags := slices.Collect(maps.Keys(r.Dropped))
-	slices.SortFunc(flags, func(x, y string) int { return cmp.Or(r.Dropped[y]-r.Dropped[x], strings.Compare(x, y)) })
+func droppedText(dropped map[string]int) string {
+	flags := slices.Collect(maps.Keys(dropped))
+	slices.SortFunc(flags, func(x, y string) int { return cmp.Or(dropped[y]-dropped[x], strings.Compare(x, y)) })
 	var some []string
 	for i, f := range flags {
 		if i == maxListed {
 			some = append(some, fmt.Sprintf("and %d more", len(flags)-i))
 			break
 		}
-		some = append(some, fmt.Sprintf("%s of %d", mail.Printable(f), r.Dropped[f]))
+		some = append(some, fmt.Sprintf("%s of %d", mail.Printable(f), dropped[f]))
 	}
 	return strings.Join(some, ", ")
 }

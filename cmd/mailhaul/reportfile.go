@@ -148,6 +148,7 @@ var reportPage string
 var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"size": size, "printable": mail.Printable, "name": mail.NameText,
 	"percent": func(part, whole int) string { return fmt.Sprintf("%.2f%%", 100*float64(part)/float64(max(whole, 1))) },
+	"dropped": droppedText,
 	"sum":     func(a, b int) int { return a + b },
 }).Parse(reportPage))
 
