@@ -57,7 +57,23 @@ func (ca *CA) Expired(hosts ...string) *tls.Config {
 	return ca.server(time.Now().AddDate(0, -1, 0), time.Now().AddDate(0, 0, -1), hosts)
 }
 
+// SelfSigned returns the configuration of a server whose certificate nobody but itself has signed.
+func SelfSigned(hosts ...string) *tls.Config {
+	template := leafTemplate(time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0), hosts)
+	key := newKey()
+	return configOf(sign(template, template, key, key), key)
+}
+
 func (ca *CA) server(from, to time.Time, hosts []string) *tls.Config {
+	key := newKey()
+	return configOf(sign(leafTemplate(from, to, hosts), ca.cert, key, ca.key), key)
+}
+
+func configOf(cert *x509.Certificate, key *ecdsa.PrivateKey) *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}}
+}
+
+func leafTemplate(from, to time.Time, hosts []string) *x509.Certificate {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()),
 		Subject:      pkix.Name{CommonName: hosts[0]},
@@ -73,9 +89,7 @@ func (ca *CA) server(from, to time.Time, hosts []string) *tls.Config {
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	key := newKey()
-	cert := sign(template, ca.cert, key, ca.key)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}}
+	return template
 }
 
 func newKey() *ecdsa.PrivateKey {

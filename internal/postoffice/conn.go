@@ -5,10 +5,11 @@ import "slices"
 // A conn is one connection as the protocols see it.
 type conn struct {
 	*wire
-	srv   *Server
-	n     int
-	crowd bool
-	at    Trouble // as it was when the connection began
+	srv     *Server
+	n       int
+	crowd   bool
+	greeted bool    // before TLS
+	at      Trouble // as it was when the connection began
 }
 
 func (s *Server) troubleNow(n int) Trouble {

@@ -15,9 +15,9 @@ import (
 // wire stands a relay that says what imapserver cannot.
 //
 // The capabilities a Trouble can take away are LITERAL+ (which leaves LITERAL-), LITERAL-, UIDPLUS, NAMESPACE,
-// SPECIAL-USE, CREATE-SPECIAL-USE, CHILDREN, LIST-EXTENDED, LIST-STATUS, STATUS=SIZE and ESEARCH; others are only no
+// SPECIAL-USE, CREATE-SPECIAL-USE, CHILDREN, LIST-EXTENDED, LIST-STATUS, STATUS=SIZE, ESEARCH and STARTTLS; others are only no
 // longer announced. Parts, ENVELOPE and BODYSTRUCTURE are not served: they would need mail to be parsed.
-func (o *Office) IMAP(t Trouble) *Server { return newServer(o, t, talkIMAP) }
+func (o *Office) IMAP(t Trouble) *Server { return newServer(o, t, imapPorch, talkIMAP) }
 
 func talkIMAP(c *conn) {
 	r := &relay{
@@ -33,7 +33,9 @@ func talkIMAP(c *conn) {
 		r.endless()
 		return
 	}
-	r.withheld = c.fault("GREETING", false, 0, nil)
+	if r.withheld = new(Fault); !c.greeted { // or nothing is said
+		r.withheld = c.fault("GREETING", false, 0, nil)
+	}
 	server := imapserver.New(&imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
 			r.session = &session{relay: r}

@@ -9,8 +9,8 @@ import (
 // POP3 returns a POP3 server (RFC 1939, with RFC 2449, 3206 and 6856). It drops what a client sends ahead behind
 // PASS, as Courier does, and behind any command without PIPELINING.
 //
-// The capabilities a Trouble can take away are CAPA, TOP, UIDL, UTF8 and PIPELINING.
-func (o *Office) POP3(t Trouble) *Server { return newServer(o, t, talkPOP3) }
+// The capabilities a Trouble can take away are CAPA, TOP, UIDL, UTF8, PIPELINING and STLS.
+func (o *Office) POP3(t Trouble) *Server { return newServer(o, t, pop3Porch, talkPOP3) }
 
 // A pop3 is one session.
 type pop3 struct {
@@ -39,7 +39,9 @@ func talkPOP3(c *conn) {
 		p.out.Flush()
 		return
 	}
-	p.suffer("GREETING", nil, func() { p.status("+OK POP3 at your service") })
+	if !c.greeted {
+		p.suffer("GREETING", nil, func() { p.status("+OK POP3 at your service") })
+	}
 	in := bufio.NewReader(c.wire)
 	for !p.over {
 		line, err := in.ReadString('\n')

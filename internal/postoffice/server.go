@@ -14,6 +14,7 @@ import (
 type Server struct {
 	office *Office
 	talk   func(*conn) // serves one connection to its end
+	porch  porch       // what it says before TLS that begins with a command
 
 	running sync.WaitGroup
 	quit    chan struct{} // closed by Close
@@ -29,8 +30,8 @@ type Server struct {
 	closed    bool
 }
 
-func newServer(o *Office, t Trouble, talk func(*conn)) *Server {
-	s := &Server{office: o, talk: talk, live: make(map[*wire]bool), quit: make(chan struct{})}
+func newServer(o *Office, t Trouble, porch porch, talk func(*conn)) *Server {
+	s := &Server{office: o, talk: talk, porch: porch, live: make(map[*wire]bool), quit: make(chan struct{})}
 	s.SetTrouble(t)
 	return s
 }
@@ -44,6 +45,10 @@ func (s *Server) SetTrouble(t Trouble) {
 
 // Listen serves a TCP port of 127.0.0.1 until Close and returns its address; with a config over implicit TLS.
 func (s *Server) Listen(config *tls.Config) (addr string, err error) {
+	return s.listen(func(c net.Conn) { s.start(c, config) })
+}
+
+func (s *Server) listen(start func(net.Conn)) (addr string, err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -55,17 +60,17 @@ func (s *Server) Listen(config *tls.Config) (addr string, err error) {
 		return "", net.ErrClosed
 	}
 	s.listeners = append(s.listeners, ln)
-	s.running.Go(func() { s.accept(ln, config) })
+	s.running.Go(func() { accept(ln, start) })
 	return ln.Addr().String(), nil
 }
 
-func (s *Server) accept(ln net.Listener, config *tls.Config) {
+func accept(ln net.Listener, start func(net.Conn)) {
 	for {
 		c, err := ln.Accept()
 		if err != nil {
 			return
 		}
-		s.start(c, config)
+		start(c)
 	}
 }
 
@@ -104,7 +109,8 @@ func (s *Server) start(line net.Conn, config *tls.Config) bool {
 type registered struct {
 	*wire
 	n     int
-	crowd bool // there are more connections than there may be
+	crowd bool        // there are more connections than there may be
+	later *tls.Config // TLS begins with a command; nil: it does not
 }
 
 // register makes a connection known to Close; after it, it closes the connection and returns nil.
@@ -126,10 +132,15 @@ func (s *Server) register(speak, line net.Conn) *registered {
 
 func (s *Server) serve(w *registered) {
 	defer s.running.Done()
-	w.cutAt(FromClient, 0)
-	w.cutAt(ToClient, 0)
-	go w.pump()
-	s.talk(&conn{srv: s, wire: w.wire, n: w.n, crowd: w.crowd, at: s.troubleNow(w.n)})
+	c := &conn{srv: s, wire: w.wire, n: w.n, crowd: w.crowd, at: s.troubleNow(w.n)}
+	if w.later == nil || s.porch.open(c, w.later) {
+		w.cutAt(FromClient, 0)
+		w.cutAt(ToClient, 0)
+		go w.pump()
+		s.talk(c)
+	} else {
+		close(w.pumped)
+	}
 	w.Close()
 	s.mu.Lock()
 	delete(s.live, w.wire)

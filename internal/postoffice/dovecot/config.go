@@ -72,7 +72,7 @@ func (s *Server) config(version string, o Options) []byte {
 	var b bytes.Buffer
 	err := template.Must(template.New("dovecot.conf").Parse(text)).Execute(&b, map[string]any{
 		"Dir": s.dir, "Host": Host, "Password": Password, "Greeting": s.greeting(), "Owner": s.owner, "Quota": o.Quota,
-		"Prefix": o.Prefix, "Separator": separator, "Store": cmp.Or(o.Store, "maildir"),
+		"Prefix": o.Prefix, "Separator": separator, "Store": cmp.Or(o.Store, "maildir"), "TLSRequired": o.TLSRequired,
 		"POP3": s.POP3, "POP3S": s.POP3S, "IMAP": s.IMAP, "IMAPS": s.IMAPS,
 		"Reuse": reuse,
 	})
@@ -99,7 +99,7 @@ mail_fsync = never
 mail_max_userip_connections = 100
 auth_mechanisms = plain login
 auth_failure_delay = 0
-ssl = yes
+ssl = {{if .TLSRequired}}required{{else}}yes{{end}}
 namespace inbox {
   inbox = yes
   prefix = {{.Prefix}}
@@ -164,7 +164,7 @@ service stats {
 const config23 = `
 protocols = imap pop3
 mail_location = {{.Store}}:{{.Dir}}/mail/%u
-disable_plaintext_auth = no
+disable_plaintext_auth = {{if .TLSRequired}}yes{{else}}no{{end}}
 auth_username_format = %u
 ssl_cert = <{{.Dir}}/cert.pem
 ssl_key = <{{.Dir}}/key.pem
@@ -199,7 +199,7 @@ mail_path = {{.Dir}}/mail/%{user}
 mail_home = {{.Dir}}/mail/%{user}
 mail_uid = {{.Owner.User}}
 mail_gid = {{.Owner.Group}}
-auth_allow_cleartext = yes
+auth_allow_cleartext = {{if .TLSRequired}}no{{else}}yes{{end}}
 auth_username_format = %{user}
 ssl_server_cert_file = {{.Dir}}/cert.pem
 ssl_server_key_file = {{.Dir}}/key.pem

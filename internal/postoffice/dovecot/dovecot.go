@@ -8,6 +8,7 @@
 package dovecot
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -36,6 +37,9 @@ type Options struct {
 	// Store is how mail lies on disk: "sdbox" or "mdbox", or "", which is Maildir. Deliver, Messages and Adopt know
 	// Maildir only.
 	Store string
+	// TLSRequired has nobody log in without TLS; where it does not begin at once, STARTTLS or STLS begins it. Dovecot
+	// makes an exception for who comes from its own address; see FromElsewhere.
+	TLSRequired bool
 }
 
 // A Server is a running Dovecot. It may be used by several tests at once, each with users of its own.
@@ -191,6 +195,17 @@ func (s *Server) log() []byte {
 	log, _ := os.ReadFile(s.path("dovecot.log"))
 	const enough = 4 << 10
 	return log[max(0, len(log)-enough):]
+}
+
+// FromElsewhere connects from another loopback address than the server's, if this machine has one; it fits where a
+// net.Dialer's DialContext goes.
+func FromElsewhere(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	c, err := d.DialContext(ctx, network, addr)
+	if err != nil { // not on macOS
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}
+	return c, nil
 }
 
 func freePorts(ports ...*int) error {

@@ -322,3 +322,21 @@ func TestHalfInstalled(t *testing.T) {
 		t.Errorf("a Dovecot without pop3: %v", err)
 	}
 }
+
+// TestTLSRequired: nobody logs in in clear, but for those Dovecot takes to be on the same machine.
+func TestTLSRequired(t *testing.T) {
+	s := Start(t, Options{TLSRequired: true})
+	c, err := FromElsewhere(t.Context(), "tcp", net.JoinHostPort(Host, strconv.Itoa(s.IMAP)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.LocalAddr().(*net.TCPAddr).IP.String() == Host {
+		t.Skip("this machine has one loopback address only")
+	}
+	p := &session{t, c, bufio.NewReader(c)}
+	p.until("Dovecot ready")
+	if a := p.ask("1 LOGIN ann "+Password, "1 "); !strings.Contains(a, "1 NO [PRIVACYREQUIRED]") {
+		t.Errorf("LOGIN in clear: %q", a)
+	}
+}
