@@ -111,7 +111,8 @@ func (fs *findings) addIf(name, value string) {
 
 func pop3Findings(r pop3.Report) (fs findings) {
 	fs.add("tls", orNone(r.TLS))
-	fs.add("greeting", r.Greeting)
+	fs.addIf("pin", r.Pin)
+	fs.addIf("greeting", r.Greeting)
 	fs.add("capabilities", r.After)
 	fs.add("login", "accepted")
 	fs.add("messages", r.Messages)
@@ -137,7 +138,8 @@ func orNone(s string) string {
 
 func imapFindings(r imap.Report) (fs findings) {
 	fs.add("tls", orNone(r.TLS))
-	fs.add("greeting", r.Greeting)
+	fs.addIf("pin", r.Pin)
+	fs.addIf("greeting", r.Greeting)
 	fs.add("capabilities", r.After)
 	fs.add("login", "accepted")
 	fs.add("names uids", r.UIDPlus)

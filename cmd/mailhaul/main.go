@@ -33,8 +33,10 @@ Maildir with a ledger beside it, and from the archive into an IMAP account.
 Stop it at any moment and run it again: nothing is lost, nothing is doubled.
 
 An account is a URL:
-  pop3s://user@host[:995]   imaps://user@host[:993]
-with, after a "?", ca=FILE to trust a certificate authority of your own, or
+  pop3s://user@host[:995]   imaps://user@host[:993]   TLS from the start
+  pop3://user@host[:110]    imap://user@host[:143]    STLS or STARTTLS, or nothing
+with, after a "?", ca=FILE to trust a certificate authority of your own,
+pin=sha256/... to trust the server's key and nothing else (check shows it), or
 tls=none for a server on this very machine.
 
 Passwords are never given on the command line. They are taken from

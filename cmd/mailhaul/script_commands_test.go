@@ -25,7 +25,7 @@ import (
 //
 //	exits STATUS mailhaul ARGUMENT...   run it; whatever it prints is checked by checkSaid
 //	trouble pop3|imap NAME              have the server make trouble, from now on; see troubles
-//	certificate pop3|imap KIND          listen with another certificate, and set POP3 or IMAP; see town.listen
+//	certificate pop3|imap KIND          listen with another certificate, and set POP3 or IMAP, and PIN; see town.listen
 //	deliver pop3|imap WHAT...           put mail into the account: numbers of trial.Mail from 1 on, or names of letters
 //	count pop3|imap VERB N              the last run has sent so many of these commands
 //	arrived N|all                       so many messages are at the destination, each sent once, none altered
@@ -188,6 +188,7 @@ func (w *town) certificate(ts *testscript.TestScript, args []string) {
 	url, err := w.listen(args[0], args[1])
 	ts.Check(err)
 	ts.Setenv(strings.ToUpper(args[0]), url)
+	ts.Setenv("PIN", w.pin)
 }
 
 func (w *town) deliver(ts *testscript.TestScript, args []string) {

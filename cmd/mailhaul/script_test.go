@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -61,6 +64,7 @@ type town struct {
 	servers  map[string]*postoffice.Server // pop3 and imap
 	urls     map[string]string
 	ca       *postoffice.CA
+	pin      string // of the last certificate a server was given
 	work     string // the script's directory
 
 	heard   map[string]int // how many commands each server had heard when the last run began
@@ -134,7 +138,7 @@ func newTown(work string) (*town, error) {
 // listen has a server listen on one more port, with a certificate of that kind, and returns the URL.
 func (w *town) listen(name, certificate string) (string, error) {
 	scheme, query := name+"s", "?ca="+url.PathEscape(filepath.Join(w.work, "ca.pem"))
-	config := w.ca.Server("127.0.0.1", "localhost")
+	config, listen := w.ca.Server("127.0.0.1", "localhost"), w.servers[name].Listen
 	switch certificate {
 	case "expired":
 		config = w.ca.Expired("127.0.0.1", "localhost")
@@ -144,10 +148,22 @@ func (w *town) listen(name, certificate string) (string, error) {
 		config = postoffice.NewCA().Server("127.0.0.1", "localhost")
 	case "none":
 		config = nil
+	case "self-signed":
+		config, query = postoffice.SelfSigned("mail.other.example"), ""
 	case "plain":
 		config, scheme, query = nil, name, "?tls=none"
+	case "starttls":
+		listen, scheme = w.servers[name].ListenStartTLS, name
 	}
-	addr, err := w.servers[name].Listen(config)
+	if config != nil {
+		leaf, err := x509.ParseCertificate(config.Certificates[0].Certificate[0])
+		if err != nil {
+			return "", err
+		}
+		pin := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+		w.pin = "sha256/" + base64.StdEncoding.EncodeToString(pin[:])
+	}
+	addr, err := listen(config)
 	return scheme + "://" + townUser + "@" + addr + query, err
 }
 

@@ -24,6 +24,9 @@ var troubles = map[string]map[string]func(*postoffice.Trouble){
 		"window":    func(t *postoffice.Trouble) { t.Window = 5 },
 		"refuses":   fault(postoffice.Fault{Verb: "RETR", Match: dots, Say: "-ERR the message is being moved"}),
 		"hostile":   fault(postoffice.Fault{Verb: "RETR", Match: dots, Say: "-ERR " + terminalOrders}),
+		"stripped":  func(t *postoffice.Trouble) { t.Without = []string{"STLS"} },
+		"says-no":   fault(postoffice.Fault{Verb: "STLS", Say: "-ERR " + terminalOrders}),
+		"busy":      fault(postoffice.Fault{Verb: "GREETING", Say: "-ERR [SYS/TEMP] too many sessions", End: postoffice.FIN}),
 		"turns-off": fault(postoffice.Fault{Verb: "GREETING", Say: "-ERR " + terminalOrders}),
 	},
 	"imap": {
@@ -32,6 +35,10 @@ var troubles = map[string]map[string]func(*postoffice.Trouble){
 		"cut": func(t *postoffice.Trouble) {
 			t.Cut = postoffice.Cut{Way: postoffice.FromClient, At: 4000, How: postoffice.RST}
 		},
+		"stripped":   func(t *postoffice.Trouble) { t.Without = []string{"STARTTLS"} },
+		"says-no":    fault(postoffice.Fault{Verb: "STARTTLS", Say: "NO " + terminalOrders}),
+		"preauth":    fault(postoffice.Fault{Verb: "GREETING", Say: "* PREAUTH welcome back"}),
+		"busy":       fault(postoffice.Fault{Verb: "GREETING", Say: "* BYE Too many connections", End: postoffice.FIN}),
 		"refuses":    fault(postoffice.Fault{Verb: "APPEND", Match: dots, Say: "NO we do not like dots"}),
 		"hostile":    fault(postoffice.Fault{Verb: "APPEND", Match: hostile, Say: "NO " + terminalOrders}),
 		"over-quota": fault(postoffice.Fault{Verb: "APPEND", At: 5, Say: "NO [OVERQUOTA] the mailbox is full"}),

@@ -19,14 +19,18 @@ const (
 	IMAP = "imap"
 )
 
+var upgrades = map[string]dial.Upgrade{POP3: dial.STLS, IMAP: dial.STARTTLS}
+
 // An Account is where somebody's mail is kept. Parse makes it; what Parse allows is safe to connect to.
 type Account struct {
 	Protocol string // POP3 or IMAP
 	Host     string // a name in lower case, or an address without brackets
 	Port     int
-	User     string // of one octet at least, without control characters
-	Plain    bool   // no TLS
-	CAFile   string // whom to trust instead of the system's roots; "": the system's
+	User     string   // of one octet at least, without control characters
+	Plain    bool     // no TLS
+	StartTLS bool     // TLS begins with a command (STLS, STARTTLS), and nothing else is said before
+	CAFile   string   // whom to trust instead of the system's roots; "": the system's
+	Pin      dial.Pin // of the server's key, which decides alone; zero: none
 }
 
 // Key returns what the account is known by, however it is reached.
@@ -36,7 +40,11 @@ func (a Account) Key() mail.Account {
 
 // Server returns how to connect.
 func (a Account) Server() dial.Server {
-	return dial.Server{Host: a.Host, Port: a.Port, Plain: a.Plain, CAFile: a.CAFile}
+	s := dial.Server{Host: a.Host, Port: a.Port, Plain: a.Plain, CAFile: a.CAFile, Pin: a.Pin}
+	if a.StartTLS {
+		s.StartTLS = upgrades[a.Protocol]
+	}
+	return s
 }
 
 // Login returns who logs in, with a password from s.
@@ -45,13 +53,17 @@ func (a Account) Login(s Secrets) mail.Login { return mail.Login{User: a.User, P
 // String returns the account as Parse reads it.
 func (a Account) String() string {
 	scheme, parameters := a.Protocol, []string(nil)
+	if !a.Plain && !a.StartTLS {
+		scheme += "s"
+	}
 	if a.Plain {
 		parameters = append(parameters, "tls=none")
-	} else {
-		scheme += "s"
 	}
 	if a.CAFile != "" {
 		parameters = append(parameters, "ca="+escapeFile(a.CAFile))
+	}
+	if a.Pin != (dial.Pin{}) {
+		parameters = append(parameters, "pin="+a.Pin.String())
 	}
 	s := scheme + "://" + escapeUser(a.User) + "@" + a.hostPort(defaultPorts[scheme])
 	if len(parameters) > 0 {

@@ -9,6 +9,12 @@ import (
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
+// pin is one whose base64 begins with a +.
+var thePin, pin = func() (dial.Pin, string) {
+	p := dial.Pin{0xf8, 1, 2, 3}
+	return p, "pin=" + p.String()
+}()
+
 func TestParse(t *testing.T) {
 	for _, tt := range []struct {
 		in   string
@@ -33,6 +39,14 @@ func TestParse(t *testing.T) {
 		{"imap://ann@LOCALHOST:1143/?tls=none", Account{Protocol: IMAP, Host: "localhost", Port: 1143, User: "ann", Plain: true},
 			"imap://ann@localhost:1143?tls=none"},
 		{"imap://ann@[::1]?tls=none", Account{Protocol: IMAP, Host: "::1", Port: 143, User: "ann", Plain: true}, ""},
+		{"pop3://ann@pop.example.org", Account{Protocol: POP3, Host: "pop.example.org", Port: 110, User: "ann", StartTLS: true}, ""},
+		{"imap://ann@IMAP.example.org:1143/?ca=a.pem", Account{Protocol: IMAP, Host: "imap.example.org", Port: 1143, User: "ann", StartTLS: true, CAFile: "a.pem"},
+			"imap://ann@imap.example.org:1143?ca=a.pem"},
+		{"imaps://ann@h?" + pin, Account{Protocol: IMAP, Host: "h", Port: 993, User: "ann", Pin: thePin}, ""},
+		{"pop3://ann@h?" + strings.ReplaceAll(pin, "/", "//"), Account{Protocol: POP3, Host: "h", Port: 110, User: "ann", StartTLS: true, Pin: thePin},
+			"pop3://ann@h?" + pin},
+		{"imaps://ann@h?" + strings.NewReplacer("/", "%2F", "+", "%2B", "/", "%2F").Replace(strings.TrimRight(pin, "=")),
+			Account{Protocol: IMAP, Host: "h", Port: 993, User: "ann", Pin: thePin}, "imaps://ann@h?" + pin},
 		{"imaps://ann@h?ca=/etc/my%20ca+1.pem", Account{Protocol: IMAP, Host: "h", Port: 993, User: "ann", CAFile: "/etc/my ca+1.pem"}, ""},
 	} {
 		got, err := Parse(tt.in, false)
@@ -89,8 +103,8 @@ func TestParseErrors(t *testing.T) {
 		"imaps://ann@a\rb":                        `a\x0db is no host`,
 		"imaps://ann@bücher.example":              "bücher.example is no host name in ASCII",
 		"imaps://ann@" + strings.Repeat("a", 254): "is no host",
-		"pop3://ann@h":                            "pop3:// is with STLS, which is not there yet",
-		"imap://ann@localhost":                    "imap:// is with STARTTLS, which is not there yet",
+		"pop3://ann@h:995":                        "on port 995 TLS begins with the first octet, and in pop3:// with STLS",
+		"imap://ann@localhost:993":                "on port 993 TLS begins with the first octet, and in imap:// with STARTTLS",
 		"imap://ann@h?tls=none":                   "tls=none would send the password and all mail to h in clear",
 		"imap://ann@localhost.example?tls=none":   "tls=none would send the password and all mail to localhost.example in clear",
 		"imaps://ann@localhost?tls=none":          "imaps:// is with TLS, and tls=none is without",
@@ -99,10 +113,15 @@ func TestParseErrors(t *testing.T) {
 		"imaps://ann@h?ca=":                       "ca= names no file",
 		"imaps://ann@h?ca=a%00":                   "the value of ca= cannot be read",
 		"imaps://ann@h?ca=a&ca=b":                 "ca= stands there twice",
-		"imaps://ann@h?pin=sha256/AAAA":           "pin= is not there yet",
-		"imaps://ann@h?auth=PLAIN":                "auth= is not there yet",
-		"imaps://ann@h?verify=no":                 "unknown parameter verify=",
-		"imaps://ann@h?CA=f":                      "unknown parameter CA=",
+		"imap://ann@localhost?tls=none&" + pin:    "without TLS there is no key that pin= could be of",
+		"imap://ann@h?ca=f&" + pin:                "a pin decides alone, and ca= would count for nothing",
+		"imaps://ann@h?pin=sha256/AAAA":           "pin=sha256/AAAA: a pin is sha256/ and 44 characters of base64",
+		"imaps://ann@h?pin=":                      "pin=: a pin is",
+		"imaps://ann@h?" + pin + "&" + pin:        "pin= stands there twice",
+		"imaps://ann@h?pin=sha256/" + strings.Repeat("A", 43) + "=": "no key has this pin",
+		"imaps://ann@h?auth=PLAIN":                                  "auth= is not there yet",
+		"imaps://ann@h?verify=no":                                   "unknown parameter verify=",
+		"imaps://ann@h?CA=f":                                        "unknown parameter CA=",
 	} {
 		a, err := Parse(in, false)
 		var e *mail.Error
@@ -124,8 +143,8 @@ func TestInsecurePlaintext(t *testing.T) {
 	if err != nil || !a.Plain {
 		t.Errorf("Parse = %+v, %v", a, err)
 	}
-	if a, err := Parse("pop3://ann@pop.example.org", true); err == nil {
-		t.Errorf("Parse = %+v: no TLS, though nobody said none", a)
+	if a, err := Parse("pop3://ann@pop.example.org", true); err != nil || a.Plain || a.Server().StartTLS != dial.STLS {
+		t.Errorf("Parse = %+v, %v: no TLS, though nobody said none", a, err)
 	}
 }
 
@@ -140,6 +159,15 @@ func TestKeyAndServer(t *testing.T) {
 	if got := a.Server(); got.Host != "imap.example.org." || got.Port != 1993 || got.Plain || got.CAFile != "my.pem" {
 		t.Errorf("Server = %+v", got)
 	}
+	for in, want := range map[string]dial.Upgrade{"pop3://a@h": dial.STLS, "imap://a@h": dial.STARTTLS, "imaps://a@h": "", "imap://a@localhost?tls=none": ""} {
+		a, _ := Parse(in, false)
+		if got := a.Server(); got.StartTLS != want {
+			t.Errorf("%s: Server = %+v, want %q", in, got, want)
+		}
+	}
+	if a, _ := Parse("pop3://a@h?"+pin, false); a.Server().Pin != thePin {
+		t.Errorf("Server = %+v, want the pin", a.Server())
+	}
 	plain := Account{Protocol: POP3, Host: "::1", Port: 110, User: "a", Plain: true}
 	if got := plain.Server(); !got.Plain || got.Host != "::1" || got.Dialer != nil || got.Idle != (dial.Server{}).Idle {
 		t.Errorf("Server = %+v", got)
@@ -149,7 +177,7 @@ func TestKeyAndServer(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"pop3s://ann@pop.example.org", "imaps://ann%40x@h:1", "imap://a@[::1]:143/?tls=none", "imaps://a@h?ca=%26/%252F+ %25",
-		"imaps://a%3Ab@h", "imaps://a:b@h", "imaps://a@h?tls=none&ca=", "a@b", "imaps://%00@h", "imaps://a@[::ffff:1.2.3.4]",
+		"imaps://a%3Ab@h", "imaps://a:b@h", "pop3://a@h?" + pin, "imap://a@h:993?pin=sha256//", "imaps://a@h?tls=none&ca=", "a@b", "imaps://%00@h", "imaps://a@[::ffff:1.2.3.4]",
 	} {
 		f.Add(s)
 	}

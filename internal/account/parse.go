@@ -17,9 +17,10 @@ var defaultPorts = map[string]int{"pop3": 110, "pop3s": 995, "imap": 143, "imaps
 const example = "write pop3s://USER@HOST or imaps://USER@HOST, with the host that the provider names"
 
 // Parse reads an account: pop3s://USER@HOST[:PORT] or imaps://USER@HOST[:PORT], with TLS from the first octet, and
-// pop3:// or imap:// with ?tls=none, without. The user is percent-encoded where it holds other than letters,
-// digits and punctuation; an @ may stand for itself. ?ca=FILE names the authority to trust. tls=none is for this
-// machine only, unless insecurePlaintext says that the person knows.
+// pop3:// or imap://, with TLS from STLS or STARTTLS on, or with ?tls=none, without. The user is percent-encoded where
+// it holds other than letters, digits and punctuation; an @ may stand for itself. ?ca=FILE names the authority to
+// trust, ?pin=sha256/BASE64 the server's key. tls=none is for this machine only, unless insecurePlaintext says that
+// the person knows.
 //
 // Errors are *mail.Error with a hint. None repeats what may be a password, written where none belongs.
 func Parse(s string, insecurePlaintext bool) (Account, error) {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/mailhaul/mailhaul/internal/dial"
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
@@ -35,7 +36,7 @@ func (a *Account) setParameter(name, value string) error {
 	switch name {
 	case "tls":
 		if value != "none" {
-			return wrong("leave it out: pop3s:// and imaps:// are with TLS", "tls=%s: none is the only value", mail.Printable(value))
+			return wrong("leave it out: without it every account is with TLS", "tls=%s: none is the only value", mail.Printable(value))
 		}
 		a.Plain = true
 	case "ca":
@@ -43,28 +44,38 @@ func (a *Account) setParameter(name, value string) error {
 			return wrong("write ca=FILE, a file of certificates in PEM", "ca= names no file")
 		}
 		a.CAFile = value
-	case "pin", "auth":
+	case "pin":
+		pin, err := dial.ParsePin(value)
+		if err != nil {
+			return wrong("mailhaul check shows the pin of a server that is trusted already", "pin=%s: %w", mail.Printable(value), err)
+		}
+		a.Pin = pin
+	case "auth":
 		return wrong("", "%s= is not there yet", name)
 	default:
-		return wrong("there are tls=none and ca=FILE", "unknown parameter %s=", mail.Printable(name))
+		return wrong("there are tls=none, ca=FILE and pin=sha256/BASE64", "unknown parameter %s=", mail.Printable(name))
 	}
 	return nil
 }
 
-// checkTLS refuses what would send a password in clear, and what contradicts itself.
+// checkTLS refuses what would send a password in clear, and what contradicts itself. Without an s behind the protocol
+// TLS begins with a command, unless it is to be none.
 func (a *Account) checkTLS(secure, insecurePlaintext bool) error {
-	withTLS := fmt.Sprintf("write %ss://", a.Protocol)
+	a.StartTLS = !secure && !a.Plain
+	withTLS, pinned := fmt.Sprintf("write %ss://", a.Protocol), a.Pin != (dial.Pin{})
 	switch {
 	case secure && a.Plain:
 		return wrong(fmt.Sprintf("write %s:// if it must be without TLS", a.Protocol), "%ss:// is with TLS, and tls=none is without", a.Protocol)
-	case !secure && !a.Plain:
-		upgrade := map[string]string{POP3: "STLS", IMAP: "STARTTLS"}[a.Protocol]
-		return wrong(fmt.Sprintf("%s, which is with TLS from the start, on port %d", withTLS, defaultPorts[a.Protocol+"s"]),
-			"%s:// is with %s, which is not there yet", a.Protocol, upgrade)
+	case a.StartTLS && a.Port == defaultPorts[a.Protocol+"s"]:
+		return wrong(withTLS, "on port %d TLS begins with the first octet, and in %s:// with %s", a.Port, a.Protocol, upgrades[a.Protocol])
 	case a.Plain && a.CAFile != "":
 		return wrong("leave out one of the two", "without TLS there is no certificate that ca= could be for")
+	case a.Plain && pinned:
+		return wrong("leave out one of the two", "without TLS there is no key that pin= could be of")
+	case pinned && a.CAFile != "":
+		return wrong("leave out one of the two", "a pin decides alone, and ca= would count for nothing")
 	case a.Plain && !insecurePlaintext && !loopback(a.Host):
-		return wrong(withTLS+"; if there is no way around, --insecure-plaintext allows it",
+		return wrong(fmt.Sprintf("%s, or %s:// without tls=none; if there is no way around, --insecure-plaintext allows it", withTLS, a.Protocol),
 			"tls=none would send the password and all mail to %s in clear", a.Host)
 	}
 	return nil

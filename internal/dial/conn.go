@@ -18,6 +18,8 @@ type Conn struct {
 	cause  func() error // of the context it was dialed with
 	stop   func() bool  // ends the watch on that context
 
+	greeting string // what Read returns first, in place of what was said before TLS
+
 	mu                sync.Mutex
 	readErr, writeErr error
 	closed            bool
@@ -38,6 +40,11 @@ func newConn(ctx context.Context, s Server, w *wire, line net.Conn) *Conn {
 func (c *Conn) Read(p []byte) (int, error) {
 	if err := c.failed(&c.readErr); err != nil {
 		return 0, err
+	}
+	if c.greeting != "" {
+		n := copy(p, c.greeting)
+		c.greeting = c.greeting[n:]
+		return n, nil
 	}
 	n, err := c.line.Read(p)
 	if err != nil {
@@ -111,6 +118,14 @@ func (c *Conn) TLS() *tls.ConnectionState {
 	}
 	state := t.ConnectionState()
 	return &state
+}
+
+// Pin returns that of the server's key, zero on a plain connection.
+func (c *Conn) Pin() Pin {
+	if state := c.TLS(); state != nil {
+		return PinOf(state.PeerCertificates[0])
+	}
+	return Pin{}
 }
 
 // LocalAddr and RemoteAddr are those of the wire.

@@ -28,12 +28,18 @@ const (
 type Server struct {
 	Host  string // a name or an address, "::1" without brackets
 	Port  int
-	Plain bool // no TLS at all; otherwise TLS 1.2 or better from the first octet, with the name checked
+	Plain bool // no TLS at all; otherwise TLS 1.2 or better, with the name checked
+	// StartTLS, if not "", has the connection begin in clear and change to TLS, or fail: nothing but that command is
+	// sent before. What the server said until then is forgotten, the greeting too; Read begins with a blank one.
+	StartTLS Upgrade
 	// CAFile holds the certificates (PEM) to trust for this server instead of the system's roots: naming one's own
 	// authority means that no other may vouch for the server.
 	CAFile string
-	Idle   time.Duration // how long the server may be silent; 0: 60 s
-	Meter  *Meter        // counts this connection's octets too; nil: nobody counts
+	// Pin, if not zero, is that of the server's key and decides alone: who else vouches for the key, its name and its
+	// dates are not looked at.
+	Pin   Pin
+	Idle  time.Duration // how long the server may be silent; 0: 60 s
+	Meter *Meter        // counts this connection's octets too; nil: nobody counts
 	// Throttle holds this connection back too; nil: nothing does. Time that it holds back is not idle time.
 	Throttle *Throttle
 	// Pace is that of the logins to the account; Dial does not wait for it, who logs in does. nil: none.
@@ -42,7 +48,7 @@ type Server struct {
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// Dial connects and, unless Plain, shakes hands. Cancelling ctx closes the connection for as long as it lives, and
+// Dial connects and, unless Plain, begins TLS: nobody is given a connection that has yet to. Cancelling ctx closes the connection for as long as it lives, and
 // what fails because of that fails with the context's cause. All other errors are *mail.Error. The caller closes
 // the Conn.
 func (s Server) Dial(ctx context.Context) (*Conn, error) {
@@ -64,24 +70,30 @@ func (s Server) Dial(ctx context.Context) (*Conn, error) {
 	if s.Plain {
 		return newConn(ctx, s, w, w), nil
 	}
-	t := tls.Client(w, config)
-	if err := s.shakeHands(ctx, t); err != nil {
+	t, err := s.secure(ctx, w, config)
+	if err != nil {
 		w.abort()
 		return nil, s.dialError(ctx, err, handshakeError)
 	}
-	return newConn(ctx, s, w, t), nil
+	c := newConn(ctx, s, w, t)
+	c.greeting = s.StartTLS.blank()
+	return c, nil
+}
+
+// secure begins TLS on the line.
+func (s Server) secure(ctx context.Context, w *wire, config *tls.Config) (*tls.Conn, error) {
+	if s.StartTLS != "" {
+		if err := s.askForTLS(ctx, w); err != nil {
+			return nil, err
+		}
+	}
+	return s.shakeHands(ctx, w, config)
 }
 
 func (s Server) connect(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.maxConnect())
 	defer cancel()
 	return s.Dialer(ctx, "tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
-}
-
-func (s Server) shakeHands(ctx context.Context, t *tls.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, s.maxConnect())
-	defer cancel()
-	return t.HandshakeContext(ctx)
 }
 
 func (s Server) maxConnect() time.Duration { return min(s.Idle, maxConnect) }

@@ -2,8 +2,6 @@ package dial
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -40,114 +38,25 @@ func connectError(s Server, err error) *mail.Error {
 		e.Err = sentence(err, "%s did not answer on port %d within %s", s.Host, s.Port, seconds(s.maxConnect()))
 		e.Hint = "check host and port, and whether a firewall is in the way"
 	default:
-		e.Err = fmt.Errorf("cannot connect to %s: %w", s.Host, innermost(err))
+		e.Err = fmt.Errorf("cannot connect to %s: %w", s.Host, plainly(err))
 	}
 	return e
-}
-
-// handshakeError does the same for TLS.
-func handshakeError(s Server, err error) *mail.Error {
-	if e := certificateError(s, err); e != nil {
-		return e
-	}
-	var noTLS tls.RecordHeaderError
-	e := &mail.Error{Op: "connect", Scope: mail.ScopeSession, Cause: mail.CauseNetwork, Later: afterFailure}
-	switch {
-	case errors.As(err, &noTLS):
-		e.Scope, e.Cause, e.Later = mail.ScopeAccount, mail.CauseCertificate, 0
-		e.Err = sentence(err, "%s speaks no TLS on port %d", s.Host, s.Port)
-		e.Hint = noTLSHint(s.Port)
-	case isTimeout(err):
-		e.Err = sentence(err, "%s did not finish the TLS handshake within %s", s.Host, seconds(s.maxConnect()))
-		e.Hint = noTLSHint(s.Port)
-	case hungUp(err):
-		e.Err = sentence(io.ErrUnexpectedEOF, "%s hung up during the TLS handshake", s.Host)
-		e.Hint = noTLSHint(s.Port)
-	case isSocket(err):
-		e.Err = fmt.Errorf("the line to %s is cut: %w", s.Host, innermost(err))
-	case strings.Contains(err.Error(), "protocol version"): // crypto/tls has no type for it
-		e.Scope, e.Cause, e.Later = mail.ScopeAccount, mail.CauseCertificate, 0
-		e.Err = sentence(err, "%s speaks no TLS of version 1.2 or better", s.Host)
-		e.Hint = "older versions can be read by others; ask the provider for a server that is up to date"
-	default:
-		e.Scope, e.Cause, e.Later = mail.ScopeAccount, mail.CauseCertificate, 0
-		e.Err = fmt.Errorf("TLS with %s failed: %w", s.Host, innermost(err))
-	}
-	return e
-}
-
-func noTLSHint(port int) string {
-	switch port {
-	case 110:
-		return "use port 995, where POP3 is with TLS; tls=none is for a server on this machine only"
-	case 143:
-		return "use port 993, where IMAP is with TLS; tls=none is for a server on this machine only"
-	}
-	return "check the port; tls=none is for a server on this machine only"
-}
-
-// certificateError returns nil if err is not about the certificate.
-func certificateError(s Server, err error) *mail.Error {
-	var (
-		name    x509.HostnameError
-		invalid x509.CertificateInvalidError
-		unknown x509.UnknownAuthorityError
-		failed  *tls.CertificateVerificationError
-	)
-	e := &mail.Error{Op: "connect", Scope: mail.ScopeAccount, Cause: mail.CauseCertificate}
-	switch {
-	case errors.As(err, &name):
-		e.Err = sentence(err, "the certificate of %s is for %s", s.Host, names(name.Certificate))
-		e.Hint = "use the host name the certificate is for, if the provider names it too"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		e.Err = sentence(err, "the certificate of %s %s", s.Host, validity(invalid.Cert))
-		e.Hint = "check this machine's clock; if it is right, the provider must renew the certificate"
-	case errors.As(err, &unknown):
-		e.Err = sentence(err, "nobody this machine trusts vouches for the certificate of %s", s.Host)
-		e.Hint = "if the server has an authority of its own, name its certificate with ca=FILE"
-		if s.CAFile != "" {
-			e.Err = sentence(err, "nobody in %s vouches for the certificate of %s", s.CAFile, s.Host)
-			e.Hint = "check that ca= names the server's authority; the system's roots do not count beside it"
-		}
-	case errors.As(err, &failed):
-		e.Err = fmt.Errorf("the certificate of %s is not sound: %w", s.Host, failed.Err)
-	default:
-		return nil
-	}
-	return e
-}
-
-// names lists what a certificate is for; it is the server's text.
-func names(c *x509.Certificate) string {
-	list := append([]string(nil), c.DNSNames...)
-	for _, ip := range c.IPAddresses {
-		list = append(list, ip.String())
-	}
-	if len(list) == 0 {
-		return "no host name"
-	}
-	return mail.Printable(strings.Join(list, ", "))
-}
-
-func validity(c *x509.Certificate) string {
-	if now := time.Now(); now.Before(c.NotBefore) {
-		return "is not valid before " + c.NotBefore.Format(time.DateOnly)
-	}
-	return "expired on " + c.NotAfter.Format(time.DateOnly)
 }
 
 func readError(s Server, err error) error  { return lineError(s, err, "said") }
 func writeError(s Server, err error) error { return lineError(s, err, "took") }
 
-func lineError(s Server, err error, did string) error {
+func lineError(s Server, err error, did string) *mail.Error {
 	e := &mail.Error{Scope: mail.ScopeSession, Cause: mail.CauseNetwork, Later: afterCut}
 	switch {
 	case isTimeout(err):
 		e.Err = sentence(err, "%s %s nothing for %s", s.Host, did, seconds(s.Idle))
 	case hungUp(err):
 		e.Err = sentence(io.ErrUnexpectedEOF, "%s hung up", s.Host)
+	case certificateAlerts[alert(err)]: // with TLS 1.3 it comes only after the handshake
+		return certificateWanted(s, err)
 	default:
-		e.Err = fmt.Errorf("the line to %s is cut: %w", s.Host, innermost(err))
+		e.Err = fmt.Errorf("the line to %s is cut: %w", s.Host, plainly(err))
 	}
 	return e
 }
@@ -185,6 +94,16 @@ func innermost(err error) error {
 		err = call.Err
 	}
 	return err
+}
+
+// plainly is err in the words that are left without those of Go and its packages.
+func plainly(err error) error {
+	inner := innermost(err)
+	text := inner.Error()
+	for _, prefix := range []string{"remote error: ", "tls: ", "x509: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return plain{text: mail.Printable(text), err: inner}
 }
 
 // A plain error reads as its sentence and holds what it stands for.

@@ -17,7 +17,8 @@ const farewell = 5 * time.Second
 // a throttle holds it back is none of it.
 type wire struct {
 	net.Conn
-	idle     atomic.Int64 // a time.Duration
+	idle     atomic.Int64              // a time.Duration
+	until    atomic.Pointer[time.Time] // the end of all patience, nil: there is none
 	meter    *Meter
 	throttle *Throttle
 	over     chan struct{} // closed: nothing is held back any more
@@ -37,7 +38,13 @@ func newWire(raw net.Conn, s Server) *wire {
 	return w
 }
 
-func (w *wire) deadline() time.Time { return time.Now().Add(time.Duration(w.idle.Load())) }
+func (w *wire) deadline() time.Time {
+	idle := time.Now().Add(time.Duration(w.idle.Load()))
+	if until := w.until.Load(); until != nil && until.Before(idle) {
+		return *until
+	}
+	return idle
+}
 
 func (w *wire) Read(p []byte) (int, error) {
 	if err := w.Conn.SetReadDeadline(w.deadline()); err != nil {

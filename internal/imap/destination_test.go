@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -23,6 +26,14 @@ type lines struct {
 
 	mu  sync.Mutex
 	all []net.Conn
+}
+
+// linesOf makes connections as the server's Dialer does.
+func linesOf(server dial.Server) *lines {
+	if server.Dialer == nil {
+		server.Dialer = new(net.Dialer).DialContext
+	}
+	return &lines{dial: server.Dialer}
 }
 
 func (l *lines) dialer(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -66,12 +77,20 @@ func TestDestination(t *testing.T) {
 }
 
 func inOffice(t *testing.T, trouble postoffice.Trouble) desttest.Account {
+	return inOfficeBy(t, trouble, func(_ *testing.T, server *postoffice.Server) dial.Server {
+		return dial.Server{Host: "imap.example.org", Port: 143, Plain: true, Dialer: server.Dial}
+	})
+}
+
+func inOfficeBy(t *testing.T, trouble postoffice.Trouble, by func(*testing.T, *postoffice.Server) dial.Server) desttest.Account {
 	office := postoffice.New()
 	me := office.Account("me", canary)
 	server := office.IMAP(trouble)
 	t.Cleanup(func() { server.Close() })
-	l := &lines{dial: server.Dial}
-	c := New(dial.Server{Host: "imap.example.org", Port: 143, Plain: true, Dialer: l.dialer}, mail.Login{User: "me", Password: password})
+	how := by(t, server)
+	l := linesOf(how)
+	how.Dialer = l.dialer
+	c := New(how, mail.Login{User: "me", Password: password})
 	t.Cleanup(func() { c.Close() })
 	return desttest.Account{Destination: c, Cut: l.cut, Messages: func(mailbox string) []desttest.Message {
 		var all []desttest.Message
@@ -82,15 +101,51 @@ func inOffice(t *testing.T, trouble postoffice.Trouble) desttest.Account {
 	}}
 }
 
+// overSTARTTLS returns how to connect to the server by STARTTLS.
+func overSTARTTLS(t *testing.T, server *postoffice.Server) dial.Server {
+	t.Helper()
+	ca := postoffice.NewCA()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, ca.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	addr, err := server.ListenStartTLS(ca.Server("127.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dial.Server{Host: "127.0.0.1", Port: to.Port, StartTLS: dial.STARTTLS, CAFile: file}
+}
+
+func TestDestinationOverSTARTTLS(t *testing.T) {
+	desttest.Test(t, func(t *testing.T) desttest.Account {
+		return inOfficeBy(t, postoffice.Trouble{Faults: []postoffice.Fault{refusingEmpty}}, overSTARTTLS)
+	})
+}
+
+// TestDestinationAtDovecot is over STARTTLS at a Dovecot that lets nobody log in without, and over TLS from the first
+// octet.
 func TestDestinationAtDovecot(t *testing.T) {
-	server := dovecot.Start(t, dovecot.Options{})
+	server := dovecot.Start(t, dovecot.Options{TLSRequired: true})
+	for name, how := range map[string]dial.Server{
+		"TLS":      {Host: dovecot.Host, Port: server.IMAPS, CAFile: server.CAFile},
+		"STARTTLS": {Host: dovecot.Host, Port: server.IMAP, CAFile: server.CAFile, StartTLS: dial.STARTTLS, Dialer: dovecot.FromElsewhere},
+	} {
+		t.Run(name, func(t *testing.T) { testAtDovecot(t, server, how, name) })
+	}
+}
+
+func testAtDovecot(t *testing.T, server *dovecot.Server, how dial.Server, prefix string) {
 	users := 0
 	desttest.Test(t, func(t *testing.T) desttest.Account {
 		users++
-		user := fmt.Sprintf("user%d", users)
-		l := &lines{dial: new(net.Dialer).DialContext}
-		c := New(dial.Server{Host: dovecot.Host, Port: server.IMAPS, CAFile: server.CAFile, Dialer: l.dialer},
-			mail.Login{User: user, Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
+		user := fmt.Sprintf("%s%d", strings.ToLower(prefix), users)
+		l, how := linesOf(how), how
+		how.Dialer = l.dialer
+		c := New(how, mail.Login{User: user, Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
 		t.Cleanup(func() { c.Close() })
 		return desttest.Account{Destination: c, Cut: l.cut, Messages: func(mailbox string) []desttest.Message {
 			var all []desttest.Message

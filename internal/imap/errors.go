@@ -47,12 +47,17 @@ func (s *session) ended(cause error) error {
 		e.Cause, e.Later = mail.CauseOther, 0
 	}
 	if bye := s.guard.known().bye; bye != nil && e.Cause == mail.CauseNetwork {
-		e.Err = fmt.Errorf("the server ended the session: %s", bye.said())
-		if limit := limitOf(bye.code, bye.text); limit != nil {
-			e.Scope, e.Cause, e.Later, e.Hint = limit.Scope, limit.Cause, limit.Later, limit.Hint
-		}
+		lastWord(e, *bye)
 	}
 	return e
+}
+
+// lastWord makes e say why the server ended the session.
+func lastWord(e *mail.Error, bye respText) {
+	e.Err = fmt.Errorf("the server ended the session: %s", bye.said())
+	if limit := limitOf(bye.code, bye.text); limit != nil {
+		e.Scope, e.Cause, e.Later, e.Hint = limit.Scope, limit.Cause, limit.Later, limit.Hint
+	}
 }
 
 // refusal is the error of a command that was answered NO or BAD. Whom it concerns, the caller knows; busy servers

@@ -25,6 +25,7 @@ type session struct {
 
 	host   string
 	tls    string       // the version, "" if there is none
+	pin    string       // of the server's key, "" if there is none
 	before capabilities // of before the login
 	caps   capabilities
 	alone  bool // a message that waits for "+" is sent when all before it have their answers
@@ -49,12 +50,12 @@ func openSession(ctx context.Context, server dial.Server, login func(*session) e
 	conn, err := server.Dial(own)
 	if err != nil {
 		cancel(err)
-		return nil, err
+		return nil, refusedInClear(err)
 	}
 	g := newGuard(conn)
 	s := &session{imap: imapclient.New(g, nil), guard: g, cancel: cancel, host: server.Host}
 	if state := conn.TLS(); state != nil {
-		s.tls = tls.VersionName(state.Version)
+		s.tls, s.pin = tls.VersionName(state.Version), conn.Pin().String()
 	}
 	if err := s.enter(login); err != nil {
 		err = turnedAway(s.explain(err))

@@ -66,7 +66,7 @@ func asked(err error) error {
 func (s *Source) connect(c *session) error {
 	conn, err := s.server.Dial(c.life)
 	if err != nil {
-		return err
+		return s.refusedInClear(c, err)
 	}
 	c.conn, c.gate = conn, newGate(conn, s.password)
 	c.pop, err = pop3.New(pop3.Opt{Dialer: c.gate}).NewConn()
@@ -77,7 +77,7 @@ func (s *Source) connect(c *session) error {
 	if !st.ok {
 		return c.turnedAway(st)
 	}
-	c.greeting = c.said(st)
+	c.greeting = c.gate.shown([]byte(st.text))
 	return nil
 }
 

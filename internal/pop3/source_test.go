@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -67,16 +69,57 @@ func TestSource(t *testing.T) {
 	}
 }
 
+func TestSourceOverSTLS(t *testing.T) {
+	ca := postoffice.NewCA()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, ca.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sourcetest.Test(t, func(t *testing.T, messages [][]byte) sourcetest.Account {
+		_, server, me := inOffice(t, postoffice.Trouble{}, messages...)
+		addr, err := server.ListenStartTLS(ca.Server("127.0.0.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := New(dial.Server{Host: "127.0.0.1", Port: portOf(t, addr), StartTLS: dial.STLS, CAFile: file}, login("me", canary))
+		t.Cleanup(func() { s.Close() })
+		return sourcetest.Account{
+			Source:    s,
+			Farewells: func() int { return server.Count("QUIT") },
+			State:     func() any { return me.Messages(mail.Inbox) },
+		}
+	})
+}
+
+func portOf(t *testing.T, addr string) int {
+	t.Helper()
+	to, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to.Port
+}
+
+// TestSourceAtDovecot is over STLS at a Dovecot that lets nobody log in without, and over TLS from the first octet.
 func TestSourceAtDovecot(t *testing.T) {
-	server := dovecot.Start(t, dovecot.Options{})
+	strict := dovecot.Start(t, dovecot.Options{TLSRequired: true})
+	for name, server := range map[string]dial.Server{
+		"TLS":  {Host: dovecot.Host, Port: strict.POP3S, CAFile: strict.CAFile},
+		"STLS": {Host: dovecot.Host, Port: strict.POP3, CAFile: strict.CAFile, StartTLS: dial.STLS, Dialer: dovecot.FromElsewhere},
+	} {
+		t.Run(name, func(t *testing.T) { testAtDovecot(t, strict, server, name) })
+	}
+}
+
+func testAtDovecot(t *testing.T, server *dovecot.Server, how dial.Server, prefix string) {
 	users := 0
 	sourcetest.Test(t, func(t *testing.T, messages [][]byte) sourcetest.Account {
 		users++
-		user := fmt.Sprintf("user%d", users)
+		user := fmt.Sprintf("%s%d", strings.ToLower(prefix), users)
 		for _, octets := range messages {
 			server.Deliver(t, user, mail.Inbox, octets, nil, time.Now())
 		}
-		s := New(dial.Server{Host: dovecot.Host, Port: server.POP3S, CAFile: server.CAFile}, login(user, dovecot.Password))
+		s := New(how, login(user, dovecot.Password))
 		t.Cleanup(func() { s.Close() })
 		return sourcetest.Account{Source: s, State: func() any {
 			var all []string
