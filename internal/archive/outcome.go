@@ -101,6 +101,9 @@ func (a *Archive) settle(dest int64, o Outcome) error {
 		return err
 	}
 	if o.State == Pending {
+		if err := a.unprove(dest, o.Entry); err != nil {
+			return err
+		}
 		_, err := a.ledger.exec("delete from outcome where dest = ? and entry = ?", dest, o.Entry)
 		return err
 	}
