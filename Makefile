@@ -15,7 +15,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # testdata is not among "./..." for the go command.
 PACKAGES := ./... ./testdata
 
-.PHONY: build test race bench demo check fuzz install clean help
+.PHONY: build test race bench compare demo check fuzz install clean help
 
 build: ## build bin/mailhaul
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/mailhaul ./cmd/mailhaul
@@ -29,8 +29,11 @@ TRIALS := Anywhere|EveryStep|EveryOctet|Twice|Kill|Memory|Demo|DiskFull|Moved|Be
 race: ## run the tests under the race detector, but for the long trials
 	$(GO) test -race -skip '$(TRIALS)' $(TESTFLAGS) ./...
 
-bench: ## measure
+bench: ## measure the parts, each beside its floor
 	$(GO) test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+
+compare: ## measure the whole beside its floor and beside what people use, half an hour; COMPAREFLAGS="-only REGEXP -runs N"
+	internal/peers/compare.sh $(COMPAREFLAGS)
 
 demo: build ## show the main job on servers of its own: interrupted, resumed, proved
 	bin/mailhaul demo

@@ -41,6 +41,7 @@ var layers = map[string][]string{
 	"internal/postoffice/dovecot":  {"internal/mail"},
 	"internal/postoffice/identity": {},
 	"internal/postoffice/trial":    {"internal/mail", "internal/postoffice"},
+	"internal/peers":               {},
 	"backup/sourcetest":            {"backup", "internal/mail", "internal/postoffice/trial", "testdata"},
 	"migrate/desttest":             {"migrate", "internal/mail", "internal/postoffice/trial", "testdata"},
 }

@@ -66,6 +66,17 @@ func (s *Server) deliver(user, mailbox string, octets []byte, flags mail.Flags, 
 	return os.Rename(tmp, filepath.Join(dir, "cur", name+":2,"+letters))
 }
 
+// Mailbox returns the Maildir of the mailbox, which is made where it is missing, for those who write so much mail into
+// its cur/ that Deliver would be slow. It is enough that Dovecot can read the files.
+func (s *Server) Mailbox(t testing.TB, user, mailbox string) string {
+	t.Helper()
+	dir, err := s.makeMailbox(user, mailbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func (s *Server) makeMailbox(user, mailbox string) (string, error) {
 	if strings.Contains(user, "/") || strings.Contains(mailbox, ".") {
 		return "", fmt.Errorf("a Maildir++ cannot hold the mailbox %q of %q", mailbox, user)
