@@ -19,12 +19,13 @@ const module = "github.com/mailhaul/mailhaul/"
 
 // layers says what each package of the house may import of the house. Arrows point down only.
 var layers = map[string][]string{
-	"cmd/mailhaul": {"backup", "migrate", "internal/account", "internal/archive", "internal/dial", "internal/imap", "internal/mail",
-		"internal/oauth", "internal/pop3", "internal/postoffice", "internal/progress", "internal/retry", "testdata"},
+	"cmd/mailhaul": {"backup", "migrate", "internal/account", "internal/archive", "internal/dial", "internal/discover", "internal/imap",
+		"internal/mail", "internal/oauth", "internal/pop3", "internal/postoffice", "internal/progress", "internal/retry", "testdata"},
 	"backup":            {"internal/archive", "internal/mail", "internal/progress", "internal/retry"},
 	"migrate":           {"internal/archive", "internal/mail", "internal/progress", "internal/retry"},
 	"internal/account":  {"internal/dial", "internal/mail"},
 	"internal/archive":  {"internal/dial", "internal/mail"},
+	"internal/discover": {"internal/account", "internal/dial", "internal/mail"},
 	"internal/imap":     {"internal/dial", "internal/mail"},
 	"internal/pop3":     {"internal/dial", "internal/mail"},
 	"internal/retry":    {"internal/mail", "internal/progress"},
@@ -58,7 +59,7 @@ var inTrials = map[string][]string{
 
 // rooms says in which packages a library stands; it never leaves them. The longest entry counts.
 var rooms = map[string][]string{
-	"github.com/BurntSushi/toml":                 {"migrate"},
+	"github.com/BurntSushi/toml":                 {"internal/discover", "migrate"},
 	"github.com/knadh/go-pop3":                   {"internal/pop3"},
 	"github.com/emersion/go-imap/v2":             {"internal/imap", "internal/postoffice"},
 	"github.com/emersion/go-imap/v2/imapclient":  {"internal/imap"},
@@ -70,6 +71,7 @@ var rooms = map[string][]string{
 	"github.com/schollz/progressbar/v3":          {"cmd/mailhaul"},
 	"github.com/spf13/cobra":                     {"cmd/mailhaul"},
 	"github.com/spf13/pflag":                     {"cmd/mailhaul"},
+	"golang.org/x/net":                           {"internal/discover"},
 	"golang.org/x/term":                          {"cmd/mailhaul"},
 	"github.com/rogpeppe/go-internal/testscript": {"cmd/mailhaul"},
 	"log": {"cmd/mailhaul", "internal/oauth"}, // there to have net/http say nothing

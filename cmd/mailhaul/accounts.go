@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/mailhaul/mailhaul/internal/account"
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/dial"
+	"github.com/mailhaul/mailhaul/internal/discover"
 	"github.com/mailhaul/mailhaul/internal/imap"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/pop3"
@@ -21,15 +21,19 @@ import (
 
 // A party is one account on the command line with the ways to its password.
 type party struct {
-	role     string // "source" or "destination"; "" where there is one account and it is neither
-	insecure bool
+	role string // "source" or "destination"; "" where there is one account and it is neither
+	reach
 	file     string
 	command  string
-	sessions int             // at most so many at once; 0: one
-	account  account.Account // after parse
-	pace     *dial.Pace      // of all its logins, after parse
-	meter    *dial.Meter     // counts what goes over the wire; nil: nobody counts
-	throttle *dial.Throttle  // holds it back; nil: nothing does
+	sessions int // at most so many at once; 0: one
+	watch    func(discover.Step)
+	typed    string             // what was parsed
+	account  account.Account    // after parse
+	provider *discover.Provider // after parse; nil: unknown
+	named    string             // whose word it is that this is the server; "": the person's own
+	pace     *dial.Pace         // of all its logins, after parse
+	meter    *dial.Meter        // counts what goes over the wire; nil: nobody counts
+	throttle *dial.Throttle     // holds it back; nil: nothing does
 }
 
 // server returns how to connect, the same for all sessions of the party.
@@ -51,26 +55,6 @@ func (p *party) addFlags(f *pflag.FlagSet, alone bool) {
 	}
 }
 
-func addInsecure(f *pflag.FlagSet, to *bool) {
-	f.BoolVar(to, "insecure-plaintext", false, "allow tls=none to another machine: passwords and mail can be read on the way")
-}
-
-// parse reads the account as typed. A destination must speak what mail can be given by.
-func (p *party) parse(typed string) (err error) {
-	if p.sessions < 0 || p.sessions > maxSessions {
-		return usageError{fmt.Errorf("--max-connections %d: from 1 to %d make sense", p.sessions, maxSessions), "most providers allow 10 to 15 at once, your mail program's among them"}
-	}
-	p.account, err = account.Parse(typed, p.insecure)
-	p.pace = &dial.Pace{Every: time.Second}
-	switch {
-	case err != nil:
-		return p.say(err)
-	case p.role == "destination" && p.account.Protocol != account.IMAP:
-		return usageError{errors.New("POP3 can only hand mail out, not take it"), "the destination is an imaps:// account"}
-	}
-	return nil
-}
-
 // say tells which of two accounts an error is about.
 func (p *party) say(err error) error {
 	if err == nil || p.role == "" {
@@ -90,6 +74,7 @@ func (t *terminal) login(ctx context.Context, p *party) (mail.Login, error) {
 	}
 	if t.canAsk() {
 		secrets.Prompt = func() (string, error) {
+			t.advise(p)
 			return t.askPassword(ctx, fmt.Sprintf("password of %s at %s", mail.Printable(p.account.User), p.account.Host))
 		}
 	}

@@ -32,7 +32,7 @@ type backupOptions struct {
 func (o *backupOptions) addFlags(f *pflag.FlagSet) {
 	o.source = party{role: "source"}
 	o.source.addFlags(f, true)
-	addInsecure(f, &o.source.insecure)
+	o.source.reach.addFlags(f)
 	o.folders.addFlags(f)
 	f.BoolVar(&o.sameAccount, "same-account", false, "the archive's account has moved to this host")
 	o.limits.addFlags(f)
@@ -45,7 +45,7 @@ func newBackupCommand(t *terminal, i *interrupt) *cobra.Command {
 		Use:               "backup SOURCE ARCHIVE",
 		Short:             "bring what is new from an account into an archive",
 		Long:              backupHelp,
-		Example:           "  mailhaul backup pop3s://me@pop.example.org ./mail",
+		Example:           "  mailhaul backup me@example.org ./mail",
 		Args:              exactArgs("SOURCE", "ARCHIVE"),
 		ValidArgsFunction: completes("SOURCE", "ARCHIVE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,7 +58,7 @@ func newBackupCommand(t *terminal, i *interrupt) *cobra.Command {
 
 func runBackup(ctx context.Context, t *terminal, i *interrupt, o backupOptions, source, dir string) error {
 	began := time.Now()
-	if err := o.source.parse(source); err != nil {
+	if err := o.source.parse(ctx, t, source); err != nil {
 		return err
 	}
 	a, err := o.openArchive(t, dir)

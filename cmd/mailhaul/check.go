@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -9,12 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailhaul/mailhaul/internal/account"
+	"github.com/mailhaul/mailhaul/internal/discover"
 	"github.com/mailhaul/mailhaul/internal/imap"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/pop3"
 )
 
-const checkHelp = `Check connects to ACCOUNT, logs in and looks around: what the server can do, how
+const checkHelp = `Check finds the servers of ACCOUNT if it is an address, saying whom it asks and
+what comes of it, connects, logs in and looks around: what the server can do, how
 much is there, and what to know before mail is carried. It changes nothing.
 `
 
@@ -22,9 +25,9 @@ func newCheckCommand(t *terminal) *cobra.Command {
 	var p party
 	cmd := &cobra.Command{
 		Use:               "check ACCOUNT",
-		Short:             "connect to an account, log in and look; changes nothing",
+		Short:             "find an account's server, log in and look; changes nothing",
 		Long:              checkHelp,
-		Example:           "  mailhaul check pop3s://me@pop.example.org",
+		Example:           "  mailhaul check me@example.org",
 		Args:              exactArgs("ACCOUNT"),
 		ValidArgsFunction: completes("ACCOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -32,29 +35,145 @@ func newCheckCommand(t *terminal) *cobra.Command {
 		},
 	}
 	p.addFlags(cmd.Flags(), true)
-	addInsecure(cmd.Flags(), &p.insecure)
+	p.reach.addFlags(cmd.Flags())
 	return cmd
 }
 
 func runCheck(ctx context.Context, t *terminal, p *party, typed string) error {
-	if err := p.parse(typed); err != nil {
+	c := check{t: t}
+	p.watch = c.step
+	err := p.parse(ctx, t, typed)
+	if err == nil {
+		err = c.run(ctx, p, typed)
+	}
+	if t.json && len(c.findings)+len(c.steps) > 0 {
+		if werr := writeJSON(t.out, c.object(p.account)); werr != nil {
+			return werr
+		}
+	}
+	return err
+}
+
+// A check shows what it finds as it goes, or all of it at the end.
+type check struct {
+	t *terminal
+	findings
+	steps []discover.Step
+}
+
+func (c *check) step(s discover.Step) {
+	c.steps = append(c.steps, s)
+	if c.t.json {
+		return
+	}
+	mark := "-"
+	if s.Good {
+		mark = "+"
+	}
+	fmt.Fprintf(c.t.out, "%s %s: %s\n", mark, s.Asked, s.Found)
+}
+
+// show adds findings and, for people, shows them.
+func (c *check) show(some findings) {
+	c.findings = append(c.findings, some...)
+	if c.t.json {
+		return
+	}
+	for _, f := range some {
+		fmt.Fprintf(c.t.out, "%-14s %s\n", f.name, mail.Printable(f.text()))
+	}
+}
+
+// run goes from the server to the account. Where it ends early, what was found by then has been shown.
+func (c *check) run(ctx context.Context, p *party, typed string) error {
+	c.show(serverFindings(p))
+	some, err := certificateFindings(ctx, p)
+	c.show(some)
+	if err != nil {
 		return err
 	}
-	login, err := t.login(ctx, p)
+	login, err := c.t.login(ctx, p)
 	if err != nil {
 		return err
 	}
 	found, err := look(ctx, p.account, login)
 	if err != nil {
+		return p.explain(err)
+	}
+	c.show(found)
+	c.show(limitFindings(p.account))
+	c.show(findings{{"next", "mailhaul backup " + quoteArg(typed) + " ./mail"}})
+	return nil
+}
+
+// serverFindings are what is known before anybody connects.
+func serverFindings(p *party) (fs findings) {
+	fs.add("server", p.account.String())
+	fs.addIf("found by", p.named)
+	if p.provider == nil {
+		return fs
+	}
+	fs.add("provider", p.provider.Name)
+	fs.addIf("login by", p.provider.HowToLogIn())
+	for _, s := range p.provider.ToTurnOn(p.account.Protocol) {
+		fs.add("to turn on", s.What+": "+s.Page)
+	}
+	for _, note := range p.provider.Notes {
+		fs.add("note", note)
+	}
+	return fs
+}
+
+// certificateFindings connects once for the certificate alone, so that it is known also when the login fails.
+func certificateFindings(ctx context.Context, p *party) (fs findings, err error) {
+	conn, err := p.server().Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if state := conn.TLS(); state != nil && len(state.PeerCertificates) > 0 {
+		leaf := state.PeerCertificates[0]
+		names := leaf.DNSNames
+		if len(names) > 5 {
+			names = append(names[:5:5], "...")
+		}
+		fs.add("certificate", fmt.Sprintf("for %s, until %s, by %s", strings.Join(names, ", "), leaf.NotAfter.Format(time.DateOnly), leaf.Issuer.CommonName))
+	}
+	return fs, nil
+}
+
+// explain adds the provider's ways to a login that was refused without another hint.
+func (p *party) explain(err error) error {
+	var e *mail.Error
+	if !errors.As(err, &e) || e.Cause != mail.CauseLogin || e.Hint != "" || p.provider == nil {
 		return err
 	}
-	if t.json {
-		return writeJSON(t.out, found.object(p.account))
+	explained := *e
+	explained.Hint = p.provider.HowToLogIn()
+	if switches := p.provider.ToTurnOn(p.account.Protocol); explained.Hint == "" && len(switches) > 0 {
+		explained.Hint = switches[0].What + ": " + switches[0].Page
 	}
-	for _, f := range found {
-		fmt.Fprintf(t.out, "%-14s %s\n", f.name, mail.Printable(f.text()))
+	return &explained
+}
+
+// limitFindings are what the provider lets through in a day.
+func limitFindings(a account.Account) (fs findings) {
+	limit := a.Allowance()
+	if limit.Down > 0 {
+		fs.add("a day", size(limit.Down)+" may be fetched")
 	}
-	return nil
+	if limit.Up > 0 {
+		fs.add("a day", size(limit.Up)+" may be brought")
+	}
+	return fs
+}
+
+// quoteArg writes an argument as a shell reads it.
+func quoteArg(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.-_+=:/%,") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // look looks at the account in its protocol.
@@ -92,10 +211,24 @@ func (f finding) text() string {
 	return fmt.Sprint(f.value)
 }
 
-func (fs findings) object(acct account.Account) map[string]any {
-	o := map[string]any{"event": "check", "account": acct.Key().String()}
-	for _, f := range fs {
-		o[strings.ReplaceAll(f.name, " ", "_")] = f.value
+// object is the check as JSON; what there are several of, as notes, is a list.
+func (c *check) object(acct account.Account) map[string]any {
+	o := map[string]any{"event": "check"}
+	if acct.Host != "" {
+		o["account"] = acct.Key().String()
+	}
+	if len(c.steps) > 0 {
+		o["steps"] = c.steps
+	}
+	for _, f := range c.findings {
+		name := strings.ReplaceAll(f.name, " ", "_")
+		switch name {
+		case "note", "server_says", "to_turn_on", "a_day":
+			list, _ := o[name].([]string)
+			o[name] = append(list, f.text())
+		default:
+			o[name] = f.value
+		}
 	}
 	return o
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -106,7 +105,7 @@ func (s *survey) addFlags(f *pflag.FlagSet) {
 	s.destination.addFlags(f, false)
 	s.folderOptions.addFlags(f)
 	s.daily.addFlags(f)
-	addInsecure(f, &s.source.insecure)
+	s.source.reach.addFlags(f)
 }
 
 func newFoldersCommand(t *terminal) *cobra.Command {
@@ -157,13 +156,13 @@ func (s *survey) lookAt(ctx context.Context, t *terminal, args []string) (outloo
 	if err != nil {
 		return outlook{}, err
 	}
-	s.destination.insecure = s.source.insecure
+	s.destination.reach = s.source.reach
 	if len(args) > 1 {
-		if err := s.destination.parse(args[1]); err != nil {
+		if err := s.destination.parse(ctx, t, args[1]); err != nil {
 			return outlook{}, err
 		}
 	}
-	if strings.Contains(args[0], "://") {
+	if isAccount(args[0]) {
 		return s.lookAtAccount(ctx, t, args, rules)
 	}
 	a, err := archive.View(args[0])
@@ -188,7 +187,7 @@ func (s *survey) lookAt(ctx context.Context, t *terminal, args []string) (outloo
 
 // lookAtAccount logs in at both accounts before it looks at either: a question for a password comes before the work.
 func (s *survey) lookAtAccount(ctx context.Context, t *terminal, args []string, rules migrate.Rules) (outlook, error) {
-	if err := s.source.parse(args[0]); err != nil {
+	if err := s.source.parse(ctx, t, args[0]); err != nil {
 		return outlook{}, err
 	}
 	if err := s.fits(s.source.account.Protocol); err != nil {

@@ -32,7 +32,8 @@ const rootHelp = `mailhaul carries mail from POP3 and IMAP accounts into a local
 Maildir with a ledger beside it, and from the archive into an IMAP account.
 Stop it at any moment and run it again: nothing is lost, nothing is doubled.
 
-An account is a URL:
+An account is an e-mail address, me@example.org, whose servers are looked up
+(pop3:me@example.org if it is to be POP3), or a URL:
   pop3s://user@host[:995]   imaps://user@host[:993]   TLS from the start
   pop3://user@host[:110]    imap://user@host[:143]    STLS or STARTTLS, or nothing
 with, after a "?", ca=FILE to trust a certificate authority of your own,

@@ -36,7 +36,7 @@ func (o *migrateOptions) addFlags(f *pflag.FlagSet) {
 	o.source = party{role: "source"}
 	o.source.addFlags(f, false)
 	o.restore.addFlags(f, false)
-	addInsecure(f, &o.source.insecure)
+	o.source.reach.addFlags(f)
 	f.BoolVar(&o.sameAccount, "same-account", false, "the archive's account has moved to this host")
 	o.report.addFlag(f)
 	f.StringVar(&o.archive, "archive", "", "the archive, a `DIR` that is made when it is not there (required)")
@@ -48,7 +48,7 @@ func newMigrateCommand(t *terminal, i *interrupt) *cobra.Command {
 		Use:               "migrate SOURCE DESTINATION --archive DIR",
 		Short:             "bring everything from one account to another, with an archive in between",
 		Long:              migrateHelp,
-		Example:           "  mailhaul migrate pop3s://me@pop.example.org imaps://me@imap.example.net --archive ./mail",
+		Example:           "  mailhaul migrate me@example.org me@example.net --archive ./mail",
 		Args:              exactArgs("SOURCE", "DESTINATION"),
 		ValidArgsFunction: completes("SOURCE", "DESTINATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -65,8 +65,8 @@ func newMigrateCommand(t *terminal, i *interrupt) *cobra.Command {
 
 func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions, from, to string) error {
 	began := time.Now()
-	o.restore.destination.insecure = o.source.insecure
-	if err := errors.Join(o.source.parse(from), o.restore.destination.parse(to)); err != nil {
+	o.restore.destination.reach = o.source.reach
+	if err := errors.Join(o.source.parse(ctx, t, from), o.restore.destination.parse(ctx, t, to)); err != nil {
 		return err
 	}
 	rules, err := o.restore.folders.rules()

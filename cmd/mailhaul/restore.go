@@ -55,7 +55,7 @@ func newRestoreCommand(t *terminal, i *interrupt) *cobra.Command {
 		Use:               "restore ARCHIVE DESTINATION",
 		Short:             "bring what an archive holds to an IMAP account",
 		Long:              restoreHelp,
-		Example:           "  mailhaul restore ./mail imaps://me@imap.example.net",
+		Example:           "  mailhaul restore ./mail me@example.net",
 		Args:              exactArgs("ARCHIVE", "DESTINATION"),
 		ValidArgsFunction: completes("ARCHIVE", "DESTINATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -64,13 +64,13 @@ func newRestoreCommand(t *terminal, i *interrupt) *cobra.Command {
 	}
 	o.addFlags(cmd.Flags(), true)
 	o.report.addFlag(cmd.Flags())
-	addInsecure(cmd.Flags(), &o.destination.insecure)
+	o.destination.reach.addFlags(cmd.Flags())
 	return cmd
 }
 
 func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions, dir, to string) error {
 	began := time.Now()
-	if err := o.destination.parse(to); err != nil {
+	if err := o.destination.parse(ctx, t, to); err != nil {
 		return err
 	}
 	rules, err := o.folders.rules()
@@ -83,7 +83,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	}
 	if o.dryRun {
 		s := survey{folderOptions: o.folders, daily: o.limits.dailyOptions, destination: o.destination, includeGone: o.includeGone, merge: o.merge}
-		s.source.insecure = o.destination.insecure
+		s.source.reach = o.destination.reach
 		return dryRun(ctx, t, &s, dir, to)
 	}
 	a, err := archive.Open(dir, archive.Options{})

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -119,6 +120,30 @@ func (t *terminal) askPassword(ctx context.Context, question string) (string, er
 	case <-ctx.Done(): // nothing can end the reading but the end of the program, which follows
 		term.Restore(fd, before)
 		return "", context.Cause(ctx)
+	}
+}
+
+// askYes asks for a yes; anything else is a no. It needs a terminal.
+func (t *terminal) askYes(ctx context.Context, question string) (bool, error) {
+	fmt.Fprintf(t.err, "mailhaul: %s [y/N] ", question)
+	typed := make(chan string, 1)
+	go func() {
+		var answer []byte
+		one := make([]byte, 1) // one by one: what follows may be a password, which is not read here
+		for {
+			if n, err := t.in.Read(one); n == 0 || err != nil || one[0] == '\n' {
+				break
+			}
+			answer = append(answer, one[0])
+		}
+		typed <- strings.ToLower(strings.TrimSpace(string(answer)))
+	}()
+	select {
+	case answer := <-typed:
+		return answer == "y" || answer == "yes", nil
+	case <-ctx.Done(): // as with a password
+		fmt.Fprintln(t.err)
+		return false, context.Cause(ctx)
 	}
 }
 
