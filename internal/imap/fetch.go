@@ -46,8 +46,9 @@ type fetch struct {
 	options  *imap.FetchOptions
 	fn       func(mail.Item, io.Reader) error
 	items    []mail.Item // not handed over yet
-	width    int         // how many are asked for with one command; others follow only when it is fetchBatch
-	requests []request   // under way, in order
+	width    int         // how many are asked for with one command; others follow when it is fetchBatch at least
+	requests []*request  // under way, in order
+	upcoming *request    // the next one, if it is known already
 	failed   error       // what fn returned
 	flaws
 }
@@ -89,14 +90,13 @@ func renumbered() error {
 // answer takes the answer to the command that was sent first.
 func (f *fetch) answer() error {
 	rq := f.requests[0]
-	f.requests = f.requests[1:]
-	left := len(f.items)
 	err := f.take(rq)
+	f.requests = f.requests[1:]
 	switch {
 	case f.failed != nil || sessionOnly(err) != nil || isLimit(err): // who is busy is not asked once more for each
 		return err
-	case left-len(f.items) == rq.messages:
-		f.width = min(2*f.width, fetchBatch)
+	case rq.left == 0:
+		f.width = min(2*f.width, maxBatch)
 		return nil
 	case rq.messages == 1:
 		return f.missing(err)
@@ -104,7 +104,7 @@ func (f *fetch) answer() error {
 	// What follows is thrown away, or it would come before its turn. A server that shows none of many is asked for one
 	// at a time from now on: some say only behind a message which it is, some refuse to show many.
 	f.forget()
-	f.singly = f.singly || f.bare && !f.guard.known().outOfTurn
+	f.singly = f.singly || f.bare && !f.guard.mixesUp()
 	f.width = 1
 	return nil
 }
@@ -128,21 +128,27 @@ func (f *fetch) missing(err error) error {
 	return nil
 }
 
-// take hands over what an answer shows of the items, up to the first that is not in its turn.
-func (f *fetch) take(rq request) error {
-	items := f.items[:rq.messages]
+// take hands over what an answer shows of the items, up to the first that is not in its turn, and sends the next
+// commands meanwhile.
+func (f *fetch) take(rq *request) error {
 	f.flaws = flaws{bare: true}
 	defer rq.cmd.Close()
 	inTurn := true
 	for msg := rq.cmd.Next(); msg != nil; msg = rq.cmd.Next() {
 		f.bare = false
-		inTurn = inTurn && len(items) > 0 && f.message(msg, uidOf(items[0]))
+		size := int64(0)
+		if inTurn = inTurn && rq.left > 0; inTurn {
+			size = f.items[0].Size
+			inTurn = f.message(msg, uidOf(f.items[0]))
+		}
 		if f.failed != nil {
 			f.guard.Close() // before cmd, which would take in all that is still to come
 			return nil
 		}
 		if inTurn {
-			items = items[1:]
+			rq.left--
+			rq.octets -= size
+			f.request()
 		}
 	}
 	return rq.cmd.Close()

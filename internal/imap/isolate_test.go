@@ -154,7 +154,7 @@ func TestFetchExchange(t *testing.T) {
 		rewrite  postoffice.Rewrite
 		most     int64 // messages that come in all
 		commands int
-	}{"told by its greeting": {greeting, 200, 200}, "found out": {nil, 200 + maxAhead, 204}} {
+	}{"told by its greeting": {greeting, 200, 200}, "found out": {nil, 400, 204}} {
 		s, server, me := sourceInOffice(t, postoffice.Trouble{BodyFirst: true, Rewrite: test.rewrite})
 		for range 200 {
 			me.Deliver(mail.Inbox, postoffice.Message{Octets: []byte("Subject: x\r\n\r\n" + strings.Repeat("x", 2000))})
@@ -187,14 +187,14 @@ func TestFetchOutOfTurn(t *testing.T) {
 	for size, test := range map[int]struct {
 		outOfTurn bool
 		commands  int
-	}{3: {false, 5}, 100_000: {true, 20}} {
+	}{3: {false, 3}, 80_000: {true, 14}} {
 		var held []string
 		s := &script{}
 		s.answer = on("UID FETCH", func(s *talk, cmd string) {
 			held = append(held, s.tag+" "+strings.Fields(cmd)[2])
-			if len(held) > 4 { // by then the client may have learnt
-				held = held[4:]
-			} else if len(held) < 4 {
+			if len(held) > 2 { // by then the client may have learnt
+				held = held[2:]
+			} else if len(held) < 2 {
 				return
 			} else {
 				slices.Reverse(held)
@@ -206,10 +206,10 @@ func TestFetchOutOfTurn(t *testing.T) {
 				}
 				s.say(tag + " OK done")
 			}
-			held = make([]string, 4)
+			held = make([]string, 2)
 		})
 		var items []mail.Item
-		for uid := range uint32(5 * fetchBatch) {
+		for uid := range uint32(3 * fetchBatch) {
 			items = append(items, item(uid+1))
 		}
 		src := s.source(t)
@@ -233,8 +233,8 @@ func TestFetchOutOfTurn(t *testing.T) {
 	}
 }
 
-// Many commands are under way at once: a server that waits for four gets them. It may answer each when it is done, or
-// all of them in the end, as Dovecot does.
+// Several commands are under way at once: a server that waits for two gets them, and one that shows only one message at
+// a time, for four. It may answer each when it is done, or all of them in the end, as Dovecot does.
 func TestFetchAhead(t *testing.T) {
 	for name, row := range map[string]func(uid int) string{
 		"UID first": body3, "UID last": func(uid int) string { return fmt.Sprintf("BODY[] {3}\r\n%03d UID %d", uid, uid) },
@@ -243,10 +243,10 @@ func TestFetchAhead(t *testing.T) {
 			t.Run(fmt.Sprint(name, together), func(t *testing.T) {
 				singly := name == "UID last"
 				var items []mail.Item
-				for uid := range uint32(map[bool]int{false: 4 * fetchBatch, true: 16}[singly]) {
+				for uid := range uint32(map[bool]int{false: 2 * fetchBatch, true: 16}[singly]) {
 					items = append(items, item(uid+1))
 				}
-				s := holding(4, together, row)
+				s := holding(map[bool]int{false: 2, true: 4}[singly], together, row)
 				if singly {
 					s.greeting = "* OK The Microsoft Exchange IMAP4 service is ready."
 				}

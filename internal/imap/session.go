@@ -101,7 +101,8 @@ func (s *session) enter(login func(*session) error) error {
 	}
 	s.singly = isExchange(s.guard.known().greeting)
 	s.guard.speak(func(d *dialect) { d.identity, d.mailboxID = s.caps.identity(), s.caps.has("OBJECTID") })
-	return s.introduce()
+	s.introduce()
+	return nil
 }
 
 // askCaps returns the capabilities as the server has announced them, or asks for them.
@@ -118,13 +119,12 @@ func (s *session) askCaps() (capabilities, error) {
 	return nil, wireError("the server does not name its capabilities")
 }
 
-// introduce tells the server who we are where it wants to know (RFC 2971): some in China open no mailbox before.
-func (s *session) introduce() error {
-	if !s.caps.has("ID") {
-		return nil
+// introduce tells the server who we are where it wants to know (RFC 2971): some in China open no mailbox before. What
+// it answers is not waited for; the next command is behind it.
+func (s *session) introduce() {
+	if s.caps.has("ID") {
+		s.imap.ID(&imap.IDData{Name: "mailhaul"})
 	}
-	_, err := s.imap.ID(&imap.IDData{Name: "mailhaul"}).Wait()
-	return sessionOnly(err)
 }
 
 // sessionOnly passes over a server's no.
@@ -157,10 +157,15 @@ func (s *session) abort(cause error) {
 	s.imap.Close()
 }
 
-// logout ends the session politely, or not at all politely after a while.
+// logout ends the session politely, or not at all politely after a while. Whoever has only read need not wait for the
+// answer.
 func (s *session) logout() {
 	timer := time.AfterFunc(farewell, func() { s.cancel(context.DeadlineExceeded) })
 	defer timer.Stop()
-	s.imap.Logout().Wait()
+	if goodbye := s.imap.Logout(); s.readOnly {
+		s.guard.Close()
+	} else {
+		goodbye.Wait()
+	}
 	s.abort(nil)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
@@ -29,12 +30,16 @@ type tree struct {
 // tree lists all mailboxes, with their roles, subscriptions and STATUS in as few commands as the server allows.
 func (s *session) tree() (*tree, error) {
 	t := &tree{session: s, index: make(map[string]int)}
+	var spaces *imapclient.NamespaceCommand
+	if s.caps.has("NAMESPACE") {
+		spaces = s.imap.Namespace()
+	}
 	subscribed, err := t.list()
 	if err == nil && !subscribed {
 		err = t.subscriptions()
 	}
-	if err == nil && s.caps.has("NAMESPACE") {
-		t.spaces, err = s.namespaces()
+	if err == nil && spaces != nil {
+		t.spaces, err = namespacesOf(spaces)
 	}
 	return t, err
 }
@@ -140,8 +145,8 @@ type namespace struct {
 
 type namespaces []namespace
 
-func (s *session) namespaces() (namespaces, error) {
-	data, err := s.imap.Namespace().Wait()
+func namespacesOf(cmd *imapclient.NamespaceCommand) (namespaces, error) {
+	data, err := cmd.Wait()
 	if err != nil {
 		return nil, sessionOnly(err)
 	}

@@ -46,7 +46,7 @@ func TestTree(t *testing.T) {
 			`* LIST (\Unmarked \HasChildren) "." "INBOX"`, `* LIST (\HasNoChildren) "." "INBOX.Sent"`, `* LIST (\Noselect) "." shared`, `* LIST () "." shared.us`, `* LIST () "." "#shared.x"`},
 			[]string{`* LSUB () "." "INBOX.Sent"`, `* LSUB () "." "INBOX.gone"`, `* LSUB (\Noselect) "." "INBOX"`},
 			`* NAMESPACE (("INBOX." ".")) NIL (("#shared." ".")("shared." "."))`,
-			[]string{"INBOX/inbox", "INBOX.Sent+"}, []string{`LIST "" "*"`, `LSUB "" "*"`, "NAMESPACE"},
+			[]string{"INBOX/inbox", "INBOX.Sent+"}, []string{"NAMESPACE", `LIST "" "*"`, `LSUB "" "*"`},
 			[]string{"shows folders of other users, which are left out: shared.", "shows folders of other users, which are left out: #shared."}},
 		"Cyrus": {"NAMESPACE", []string{`* LIST () "." INBOX`, `* LIST () "." INBOX.a`, `* LIST () "." user.you`, `* LIST () "." common`}, nil,
 			`* NAMESPACE (("INBOX." ".")) (("user." ".")) (("" "."))`, []string{"INBOX/inbox", "INBOX.a"}, nil,

@@ -101,6 +101,13 @@ func (g *guard) pass() {
 	}
 }
 
+// mixesUp reports whether the server shows more out of turn than is held.
+func (g *guard) mixesUp() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.facts.outOfTurn
+}
+
 // push gives go-imap more than buf holds.
 func (g *guard) push(p []byte) {
 	if len(g.buf) > 0 {
