@@ -21,6 +21,20 @@ func (c *session) capa() (caps, error) {
 	if err != nil || !st.ok {
 		return nil, err
 	}
+	return c.readCaps()
+}
+
+// readCapa reads the answer to a CAPA after the login, which may have changed them.
+func (c *session) readCapa(*drop) error {
+	st, err := c.answer()
+	if err != nil || !st.ok {
+		return err
+	}
+	c.caps, err = c.readCaps()
+	return err
+}
+
+func (c *session) readCaps() (caps, error) {
 	all := caps{}
 	for range maxCapabilities {
 		line, more, err := c.gate.line()

@@ -158,7 +158,7 @@ func TestVanished(t *testing.T) {
 
 // TestPipelining: as many commands as fit go ahead where the server announced it, and one where it did not.
 func TestPipelining(t *testing.T) {
-	for capa, want := range map[string]int{pipelining: 64, "+OK\r\nUIDL\r\n.\r\n": 1} {
+	for capa, want := range map[string]int{pipelining: 128, "+OK\r\nUIDL\r\n.\r\n": 1} {
 		synctest.Test(t, func(t *testing.T) {
 			var messages []string
 			for i := range 3 * maxAhead {

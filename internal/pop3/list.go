@@ -79,13 +79,13 @@ type drop struct {
 	uidls    []string // nil: the server has none that can be used
 }
 
-// maildrop asks STAT, UIDL and LIST, and has them agree.
+// maildrop asks STAT, UIDL and LIST, and has them agree; before them CAPA.
 func (c *session) maildrop() (*drop, error) {
 	d := new(drop)
 	steps := []struct {
 		command string
 		read    func(*drop) error
-	}{{"STAT", c.readStat}, {"UIDL", c.readUIDL}, {"LIST", c.readList}}
+	}{{"CAPA", c.readCapa}, {"STAT", c.readStat}, {"UIDL", c.readUIDL}, {"LIST", c.readList}}
 	err := c.pipeline(len(steps), func(i int) string { return steps[i].command }, func(i int, _ bool) error { return steps[i].read(d) })
 	return d, err
 }

@@ -27,7 +27,6 @@ func (s *Source) open(c *session) error {
 	if err := s.logIn(c); err != nil {
 		return err
 	}
-	s.delayed = c.caps.loginDelay() > 0
 	return nil
 }
 
@@ -81,8 +80,8 @@ func (s *Source) connect(c *session) error {
 	return nil
 }
 
-// logIn asks for the capabilities, logs in, and asks again: they may differ then. Nothing is sent ahead of an
-// answer, least of all behind PASS: Courier drops it, and it would be waited for in vain.
+// logIn asks for the capabilities and logs in. Nothing is sent ahead of an answer, least of all behind PASS: Courier
+// drops it, and it would be waited for in vain.
 func (s *Source) logIn(c *session) (err error) {
 	if c.before, err = c.capa(); err != nil {
 		return err
@@ -102,10 +101,8 @@ func (s *Source) logIn(c *session) (err error) {
 			return s.loginRefused(c, st)
 		}
 	}
-	if c.caps, err = c.capa(); c.caps == nil {
-		c.caps = c.before
-	}
-	return err
+	c.caps = c.before // until they are asked for again, with the listing
+	return nil
 }
 
 // loginRefused remembers a refusal that means it, so that nobody tries again in this run.

@@ -62,6 +62,7 @@ func (s *Source) list(ctx context.Context) (items []mail.Item, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.delayed = s.session.caps.loginDelay() > 0
 	if s.session.degraded && !s.noted {
 		s.noted = true
 		s.notes = append(s.notes, "the server has no UIDL for each message; they are told apart by their headers and sizes, which takes a TOP of each at every run")

@@ -11,10 +11,10 @@ import (
 )
 
 // maxAhead is how many commands are on their way at most before their answers have been read. While a server
-// sends a message it reads nothing, so that all of them must find room in the buffers between: they are some 700
-// octets. More would not be faster: 64 messages keep a line of 100 Mbit/s busy for a round trip of 100 ms from
-// 20 KB a message on.
-const maxAhead = 64
+// sends a message it reads nothing, so that all of them must find room in the buffers between: they are some 1,500
+// octets, a packet's worth. Three quarters of them keep a line of 100 Mbit/s busy for a round trip of 100 ms from
+// 13 KB a message on.
+const maxAhead = 128
 
 // A session is one connection from the greeting to the end.
 type session struct {
@@ -88,7 +88,7 @@ func (c *session) pipeline(n int, command func(i int) string, read func(i int, a
 	defer close(c.queue)
 	sent := 0
 	for i := range n {
-		if sent-i <= window/2 { // top up in halves: several commands fit in a packet
+		if sent-i <= window-window/4 { // top up by quarters: several commands fit in a packet
 			for ; sent < n && sent-i < window; sent++ {
 				c.queue <- command(sent)
 			}
