@@ -33,14 +33,23 @@ func connectError(s Server, err error) *mail.Error {
 		e.Hint = "check that this machine is online"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Err = sentence(err, "%s refused the connection on port %d", s.Host, s.Port)
-		e.Hint = "check host and port: with TLS, POP3 is on port 995 and IMAP on 993"
+		e.Hint = s.portHint("check host and port: with TLS, POP3 is on port 995 and IMAP on 993")
 	case isTimeout(err):
 		e.Err = sentence(err, "%s did not answer on port %d within %s", s.Host, s.Port, seconds(s.maxConnect()))
-		e.Hint = "check host and port, and whether a firewall is in the way"
+		e.Hint = s.portHint("check host and port, and whether a firewall is in the way")
 	default:
 		e.Err = fmt.Errorf("cannot connect to %s: %w", s.Host, plainly(err))
 	}
 	return e
+}
+
+// portHint adds what is most likely where TLS begins with a command: many servers have given up that port.
+func (s Server) portHint(hint string) string {
+	if s.StartTLS == "" {
+		return hint
+	}
+	scheme := s.StartTLS.scheme()
+	return fmt.Sprintf("write %ss:// in place of %s://, or check host and port", scheme, scheme)
 }
 
 func readError(s Server, err error) error  { return lineError(s, err, "said") }

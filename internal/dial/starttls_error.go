@@ -67,6 +67,6 @@ func (c *clear) cut(failing string, err error) error {
 // aroundHint is the remedy where TLS does not begin as it should after a beginning in clear.
 func (s Server) aroundHint() string {
 	scheme := s.StartTLS.scheme()
-	return fmt.Sprintf("write %ss:// in place of %s://, if the server has it (port %d); somebody on the way may be keeping TLS away: another network tells",
+	return fmt.Sprintf("write %ss:// in place of %s://, if the server has it (port %d); if not, try another network: somebody on the way may be keeping TLS away",
 		scheme, scheme, map[Upgrade]int{STLS: 995, STARTTLS: 993}[s.StartTLS])
 }
