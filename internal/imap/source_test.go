@@ -127,15 +127,32 @@ func wantOnlyReading(t *testing.T, server *postoffice.Server) {
 	}
 }
 
+func TestSourceOverSTARTTLS(t *testing.T) {
+	sourcetest.Test(t, func(t *testing.T, messages [][]byte) sourcetest.Account {
+		_, server, me := sourceInOffice(t, postoffice.Trouble{}, messages...)
+		s := NewSource(overSTARTTLS(t, server), mail.Login{User: "me", Password: password})
+		t.Cleanup(func() { s.Close() })
+		return sourcetest.Account{Source: s, State: func() any { return me.Messages(mail.Inbox) }}
+	})
+}
+
 func TestSourceAtDovecot(t *testing.T) {
 	server := dovecot.Shared(t)
+	for name, how := range map[string]dial.Server{
+		"TLS":      {Host: dovecot.Host, Port: server.IMAPS, CAFile: server.CAFile},
+		"STARTTLS": {Host: dovecot.Host, Port: server.IMAP, CAFile: server.CAFile, StartTLS: dial.STARTTLS},
+	} {
+		t.Run(name, func(t *testing.T) { testSourceAtDovecot(t, server, how) })
+	}
+}
+
+func testSourceAtDovecot(t *testing.T, server *dovecot.Server, how dial.Server) {
 	sourcetest.Test(t, func(t *testing.T, messages [][]byte) sourcetest.Account {
 		user := newUser()
 		for _, octets := range messages {
 			server.Deliver(t, user, mail.Inbox, octets, nil, time.Now())
 		}
-		s := NewSource(dial.Server{Host: dovecot.Host, Port: server.IMAPS, CAFile: server.CAFile},
-			mail.Login{User: user, Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
+		s := NewSource(how, mail.Login{User: user, Password: func(context.Context) (string, error) { return dovecot.Password, nil }})
 		t.Cleanup(func() { s.Close() })
 		return sourcetest.Account{Source: s, State: func() any {
 			var all []string // without the UIDs, which the first look gives

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -70,34 +68,14 @@ func TestSource(t *testing.T) {
 }
 
 func TestSourceOverSTLS(t *testing.T) {
-	ca := postoffice.NewCA()
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, ca.PEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	sourcetest.Test(t, func(t *testing.T, messages [][]byte) sourcetest.Account {
 		_, server, me := inOffice(t, postoffice.Trouble{}, messages...)
-		addr, err := server.ListenStartTLS(ca.Server("127.0.0.1"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := New(dial.Server{Host: "127.0.0.1", Port: portOf(t, addr), StartTLS: dial.STLS, CAFile: file}, login("me", canary))
-		t.Cleanup(func() { s.Close() })
 		return sourcetest.Account{
-			Source:    s,
+			Source:    overSTLS(t, server),
 			Farewells: func() int { return server.Count("QUIT") },
 			State:     func() any { return me.Messages(mail.Inbox) },
 		}
 	})
-}
-
-func portOf(t *testing.T, addr string) int {
-	t.Helper()
-	to, err := net.ResolveTCPAddr("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return to.Port
 }
 
 // TestSourceAtDovecot is over STLS at a Dovecot that lets nobody log in without, and over TLS from the first octet.

@@ -54,6 +54,10 @@ type visitor struct {
 // open talks on the porch until TLS has begun, and reports whether it has.
 func (p porch) open(c *conn, config *tls.Config) bool {
 	c.greeted = true
+	if !c.has(p.command) {
+		without := strings.NewReplacer(" STARTTLS", "", "STLS\r\n", "")
+		p.greeting, p.list = without.Replace(p.greeting), without.Replace(p.list)
+	}
 	v := &visitor{porch: p, conn: c, in: bufio.NewReader(c.line), verb: "GREETING", tag: "*"}
 	if c.crowd {
 		v.say(p.crowd)
@@ -71,10 +75,8 @@ func (p porch) open(c *conn, config *tls.Config) bool {
 		case v.verb == p.quit:
 			v.say(p.done)
 			return false
-		case v.verb == p.ask && c.has(p.command):
-			v.say(p.list)
 		case v.verb == p.ask:
-			v.say(strings.NewReplacer(" STARTTLS", "", "STLS\r\n", "").Replace(p.list))
+			v.say(p.list)
 		default:
 			v.say(p.refusal)
 		}
@@ -101,7 +103,11 @@ func (v *visitor) hear() bool {
 }
 
 func (v *visitor) say(text string) {
-	io.WriteString(v.line, strings.ReplaceAll(text, "TAG", v.tag)+"\r\n")
+	for line := range strings.SplitSeq(strings.ReplaceAll(text, "TAG", v.tag), "\r\n") {
+		for _, said := range v.rewritten(v.verb, line) {
+			io.WriteString(v.line, said+"\r\n")
+		}
+	}
 }
 
 // suffers reports whether a fault befell what was to be said.
