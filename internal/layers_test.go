@@ -59,6 +59,7 @@ var inTrials = map[string][]string{
 
 // rooms says in which packages a library stands; it never leaves them. The longest entry counts.
 var rooms = map[string][]string{
+	"github.com/zalando/go-keyring":              {"internal/account"},
 	"github.com/BurntSushi/toml":                 {"internal/discover", "migrate"},
 	"github.com/knadh/go-pop3":                   {"internal/pop3"},
 	"github.com/emersion/go-imap/v2":             {"internal/imap", "internal/postoffice"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/mailhaul/mailhaul/internal/discover"
 	"github.com/mailhaul/mailhaul/internal/imap"
 	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/oauth"
 	"github.com/mailhaul/mailhaul/internal/pop3"
 	"github.com/mailhaul/mailhaul/migrate"
 )
@@ -23,17 +23,20 @@ import (
 type party struct {
 	role string // "source" or "destination"; "" where there is one account and it is neither
 	reach
-	file     string
-	command  string
-	sessions int // at most so many at once; 0: one
-	watch    func(discover.Step)
-	typed    string             // what was parsed
-	account  account.Account    // after parse
-	provider *discover.Provider // after parse; nil: unknown
-	named    string             // whose word it is that this is the server; "": the person's own
-	pace     *dial.Pace         // of all its logins, after parse
-	meter    *dial.Meter        // counts what goes over the wire; nil: nobody counts
-	throttle *dial.Throttle     // holds it back; nil: nothing does
+	file    string
+	command string
+	// tokenCommand is what has tokens instead of a password; client, what to sign in with, where it is configured.
+	tokenCommand string
+	client       oauth.Client
+	sessions     int // at most so many at once; 0: one
+	watch        func(discover.Step)
+	typed        string             // what was parsed
+	account      account.Account    // after parse
+	provider     *discover.Provider // after parse; nil: unknown
+	named        string             // whose word it is that this is the server; "": the person's own
+	pace         *dial.Pace         // of all its logins, after parse
+	meter        *dial.Meter        // counts what goes over the wire; nil: nobody counts
+	throttle     *dial.Throttle     // holds it back; nil: nothing does
 }
 
 // server returns how to connect, the same for all sessions of the party.
@@ -48,10 +51,12 @@ func (p *party) addFlags(f *pflag.FlagSet, alone bool) {
 	if p.role != "" {
 		f.StringVar(&p.file, p.role+"-password-file", "", "read the password of the "+p.role+" from the first line of `FILE`")
 		f.StringVar(&p.command, p.role+"-password-command", "", "run `CMD` and take the first line it prints as the password of the "+p.role)
+		f.StringVar(&p.tokenCommand, p.role+"-token-command", "", "run `CMD` at every login and take the first line it prints as the OAuth2 token of the "+p.role)
 	}
 	if alone {
 		f.StringVar(&p.file, "password-file", "", "read the password from the first line of `FILE`")
 		f.StringVar(&p.command, "password-command", "", "run `CMD` and take the first line it prints as the password")
+		f.StringVar(&p.tokenCommand, "token-command", "", "run `CMD` at every login and take the first line it prints as an OAuth2 token")
 	}
 }
 
@@ -61,29 +66,6 @@ func (p *party) say(err error) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", p.role, err)
-}
-
-// login returns how the party logs in. The password is fetched at once, so that a question for it comes before the
-// work, and kept in memory only.
-func (t *terminal) login(ctx context.Context, p *party) (mail.Login, error) {
-	secrets := account.Secrets{File: p.file, Command: p.command, Stderr: t.err,
-		Env: []string{"MAILHAUL_PASSWORD"}, Flags: "--password"}
-	if p.role != "" {
-		secrets.Env = append([]string{"MAILHAUL_" + strings.ToUpper(p.role) + "_PASSWORD"}, secrets.Env...)
-		secrets.Flags = "--" + p.role + "-password"
-	}
-	if t.canAsk() {
-		secrets.Prompt = func() (string, error) {
-			t.advise(p)
-			return t.askPassword(ctx, fmt.Sprintf("password of %s at %s", mail.Printable(p.account.User), p.account.Host))
-		}
-	}
-	password, err := secrets.Get(ctx)
-	if err != nil {
-		return mail.Login{}, p.say(err)
-	}
-	get := func(context.Context) (string, error) { return password, nil }
-	return mail.Login{User: p.account.User, Password: get}, nil
 }
 
 // A source is an account opened for reading. It is the adapter itself: what else than a backup.Source it can do,

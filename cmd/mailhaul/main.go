@@ -73,6 +73,7 @@ func newRootCommand(t *terminal, i *interrupt) *cobra.Command {
 		newPlanCommand(t),
 		newStatusCommand(t),
 		newCheckCommand(t),
+		newLoginCommand(t),
 		newDemoCommand(t, i),
 		newCompletionCommand(t),
 		newVersionCommand(t),

@@ -54,6 +54,7 @@ func ask(t *testing.T) (*town, *tty) {
 	t.Cleanup(w.close)
 	tty := openTTY(t)
 	tty.cmd = exec.Command("mailhaul", "backup", w.urls["pop3"], w.work+"/mail")
+	tty.cmd.Env = append(os.Environ(), "MAILHAUL_KEYRING=file", "XDG_STATE_HOME="+w.work)
 	tty.cmd.Stdin, tty.cmd.Stdout, tty.cmd.Stderr = tty.slave, tty.slave, tty.slave
 	tty.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := tty.cmd.Start(); err != nil {

@@ -108,6 +108,8 @@ func settle(env *testscript.Env) error {
 	}
 	env.Setenv("PASSWORD", canary)
 	env.Setenv("MAILHAUL_PASSWORD", canary)
+	env.Setenv("MAILHAUL_KEYRING", "file") // that of whoever runs the tests is left alone
+	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 	return nil
 }
 
@@ -216,7 +218,7 @@ func (w *town) leave(t testscript.T) {
 		t.Fatal("the command line: " + w.argv)
 	}
 	err := filepath.WalkDir(w.work, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() || strings.HasSuffix(path, ".secret") {
+		if err != nil || !d.Type().IsRegular() || strings.Contains(path, ".secret") {
 			return err
 		}
 		octets, err := os.ReadFile(path)

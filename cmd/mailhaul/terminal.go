@@ -23,6 +23,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/oauth"
 )
 
 type terminal struct {
@@ -31,6 +32,7 @@ type terminal struct {
 	json     bool
 	quiet    bool
 	progress progressMode
+	sources  map[string]*oauth.Source // of tokens, by account
 
 	working atomic.Bool // a job is at work: an interrupt lets it finish its batch
 	mu      sync.Mutex  // one line at a time

@@ -18,3 +18,27 @@ func private(info fs.FileInfo, name string) error {
 	}
 	return nil
 }
+
+// notPublic returns why a file that the service manager has made may be read by everybody, if it may. It may belong to
+// root, and what looks like a group may be the one user that an access list names.
+func notPublic(info fs.FileInfo, name string) error {
+	if info.Mode().Perm()&0o007 != 0 {
+		return wrong("", "the credential %s is open to everybody (mode %04o)", name, info.Mode().Perm())
+	}
+	return nil
+}
+
+// openAtOnce opens a file and does not wait for anybody, as a FIFO would have us do.
+func openAtOnce(name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
+// syncDir sees to it that what was renamed in a directory stays so.
+func syncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -21,15 +22,21 @@ const (
 )
 
 // Secrets are the places a password may come from, in this order: the file if one is named, else the command,
-// else the first variable of the environment that is set and not empty, else the prompt. A place that is named
-// and fails is an error; the next one is not tried.
+// else the first variable of the environment that is set and not empty, else the first credential that the service
+// manager has handed over, else the prompt. A place that is named and fails is an error; the next one is not tried.
 type Secrets struct {
-	File    string // its first line; it must be the user's own, and closed to all others
-	Command string // the first line it prints; run by the shell
-	Env     []string
-	Prompt  func() (string, error) // nil: nobody can be asked
-	Stderr  io.Writer              // what the command says there; nil: nowhere
-	Flags   string                 // how the flags for File and Command begin, for hints: "--source-password"
+	File        string // its first line; it must be the user's own, and closed to all others
+	Command     string // the first line it prints; run by the shell
+	Env         []string
+	Credentials []string               // names of files in $CREDENTIALS_DIRECTORY, as systemd makes it (LoadCredential=)
+	Prompt      func() (string, error) // nil: nobody can be asked
+	Stderr      io.Writer              // what the command says there; nil: nowhere
+	Flags       string                 // how the flags for File and Command begin, for hints: "--source-password"
+}
+
+// Named reports whether one of the places but the prompt has the password: then nobody needs to look elsewhere.
+func (s Secrets) Named() bool {
+	return s.File != "" || s.Command != "" || s.variable() != "" || s.credential() != ""
 }
 
 // Get returns the password, without the line end. Errors are *mail.Error, but for a cancelled context, and never
@@ -54,13 +61,16 @@ func (s Secrets) Get(ctx context.Context) (string, error) {
 func (s Secrets) find(ctx context.Context) (secret, place string, err error) {
 	switch name := s.variable(); {
 	case s.File != "":
-		secret, err = readSecret(s.File)
+		secret, err = readSecret(s.File, private)
 		return secret, s.File, err
 	case s.Command != "":
-		secret, err = s.runCommand(ctx)
+		secret, err = runSecret(ctx, s.Command, "the password command", s.Stderr)
 		return secret, "the password command", err
 	case name != "":
 		return os.Getenv(name), "$" + name, nil
+	case s.credential() != "":
+		secret, err = readSecret(s.credential(), notPublic)
+		return secret, s.credential(), err
 	case s.Prompt != nil:
 		secret, err = s.prompt(ctx)
 		return secret, "the prompt", err
@@ -73,7 +83,7 @@ func (s Secrets) hint() string {
 	if len(s.Env) > 0 {
 		hint += ", or set " + strings.Join(s.Env, " or ")
 	}
-	return hint
+	return hint + ", or keep it with mailhaul login"
 }
 
 func (s Secrets) variable() string {
@@ -96,12 +106,24 @@ func (s Secrets) prompt(ctx context.Context) (string, error) {
 	return secret, nil
 }
 
-// readSecret reads the first line of a file that nobody else can read or could have written.
-func readSecret(name string) (string, error) {
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() { // opening a FIFO would wait for a writer
-		return "", wrong("", "the password file %s is not a regular file", name)
+// credential returns the file of the first credential that is there. Who may read it, the service manager has seen to.
+func (s Secrets) credential() string {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return ""
 	}
-	f, err := os.Open(name)
+	for _, name := range s.Credentials {
+		file := filepath.Join(dir, name)
+		if _, err := os.Lstat(file); err == nil {
+			return file
+		}
+	}
+	return ""
+}
+
+// readSecret reads the first line of a file that nobody else can read or could have written; closed says so.
+func readSecret(name string, closed func(fs.FileInfo, string) error) (string, error) {
+	f, err := openAtOnce(name)
 	var failed *fs.PathError
 	if errors.As(err, &failed) {
 		err = failed.Err
@@ -111,10 +133,13 @@ func readSecret(name string) (string, error) {
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", wrong("", "the password file: %w", err)
+	case !info.Mode().IsRegular():
+		return "", wrong("", "the password file %s is not a regular file", name)
 	}
-	if err := private(info, name); err != nil {
+	if err := closed(info, name); err != nil {
 		return "", err
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxSecret+2))
@@ -124,7 +149,8 @@ func readSecret(name string) (string, error) {
 	return firstLine(text), nil
 }
 
-func (s Secrets) runCommand(ctx context.Context) (string, error) {
+// runSecret returns the first line that a command prints. what is what the command is to people.
+func runSecret(ctx context.Context, command, what string, stderr io.Writer) (string, error) {
 	limited, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	shell := []string{"/bin/sh", "-c"}
@@ -132,8 +158,8 @@ func (s Secrets) runCommand(ctx context.Context) (string, error) {
 		shell = []string{"cmd", "/c"}
 	}
 	var out head
-	c := exec.CommandContext(limited, shell[0], shell[1], s.Command)
-	c.Stdout, c.Stderr = &out, s.Stderr
+	c := exec.CommandContext(limited, shell[0], shell[1], command)
+	c.Stdout, c.Stderr = &out, stderr
 	c.WaitDelay = time.Second // for what the shell left behind
 	err := c.Run()
 	switch {
@@ -145,7 +171,7 @@ func (s Secrets) runCommand(ctx context.Context) (string, error) {
 		err = nil
 	}
 	if err != nil {
-		return "", &mail.Error{Op: "run the password command", Scope: mail.ScopeAccount, Cause: mail.CauseLogin, Err: err}
+		return "", &mail.Error{Op: "run " + what, Scope: mail.ScopeAccount, Cause: mail.CauseLogin, Err: err}
 	}
 	return firstLine(out.text), nil
 }

@@ -37,6 +37,8 @@ func (c Client) Check() error {
 	switch {
 	case c.Issuer != "" && c.Provider != "":
 		return usage("", "a client is registered with a provider or with an issuer, not with both")
+	case c.Issuer != "" && c.ID == "":
+		return usage("register one there", "there is no client id to sign in with")
 	case c.Issuer != "":
 		return secure(c.Issuer, "the issuer")
 	case !known:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,8 @@ type Source struct {
 	// Keep keeps a grant. It is called with a new refresh token before the access token that came with it is used. nil:
 	// nobody does.
 	Keep func(context.Context, Grant) error
+	// Account is what mailhaul login is to be called with, for hints.
+	Account string
 	// Tell gets the error of a Keep that failed: the run goes on with what it has in memory. nil: nobody hears it.
 	Tell func(error)
 
@@ -54,6 +57,18 @@ func (s *Source) Grant() Grant {
 // it was none; it is not returned again. Errors are *mail.Error, but for that of a context that has ended, and hold no
 // token.
 func (s *Source) Token(ctx context.Context, refused string) (string, error) {
+	token, err := s.ready(ctx, refused)
+	var e *mail.Error
+	if !errors.As(err, &e) || s.Account == "" {
+		return token, err
+	}
+	named := *e
+	named.Hint = strings.Replace(e.Hint, again, again+" "+s.Account, 1)
+	return "", &named
+}
+
+// ready is Token without the name of the account.
+func (s *Source) ready(ctx context.Context, refused string) (string, error) {
 	before := s.asked.Load()
 	select {
 	case s.turn <- struct{}{}:
