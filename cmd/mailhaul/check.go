@@ -138,6 +138,7 @@ func certificateFindings(ctx context.Context, p *party) (fs findings, err error)
 			names = append(names[:5:5], "...")
 		}
 		fs.add("certificate", fmt.Sprintf("for %s, until %s, by %s", strings.Join(names, ", "), leaf.NotAfter.Format(time.DateOnly), leaf.Issuer.CommonName))
+		fs.add("pin", conn.Pin().String())
 	}
 	return fs, nil
 }
@@ -244,7 +245,6 @@ func (fs *findings) addIf(name, value string) {
 
 func pop3Findings(r pop3.Report) (fs findings) {
 	fs.add("tls", orNone(r.TLS))
-	fs.addIf("pin", r.Pin)
 	fs.addIf("greeting", r.Greeting)
 	fs.add("capabilities", r.After)
 	fs.add("login", "accepted")
@@ -271,7 +271,6 @@ func orNone(s string) string {
 
 func imapFindings(r imap.Report) (fs findings) {
 	fs.add("tls", orNone(r.TLS))
-	fs.addIf("pin", r.Pin)
 	fs.addIf("greeting", r.Greeting)
 	fs.add("capabilities", r.After)
 	fs.add("login", "accepted")

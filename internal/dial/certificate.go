@@ -51,7 +51,7 @@ func (s Server) unsound(leaf *x509.Certificate, err error) (text, hint string) {
 		return s.otherName(leaf)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return s.outOfDate(leaf, invalid.Cert)
-	case errors.As(err, &unknown) && weak(unknown.Cert) != "":
+	case errors.As(err, &unknown) && unknown.Cert != nil && weak(unknown.Cert) != "":
 		return fmt.Sprintf("the certificate of %s is signed with %s, which can be forged", s.Host, weak(unknown.Cert)),
 			"the provider must renew the certificate"
 	case errors.As(err, &unknown):

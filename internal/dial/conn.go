@@ -18,6 +18,7 @@ type Conn struct {
 	cause  func() error // of the context it was dialed with
 	stop   func() bool  // ends the watch on that context
 
+	heard    bool   // Read has returned something
 	greeting string // what Read returns first, in place of what was said before TLS
 
 	mu                sync.Mutex
@@ -47,8 +48,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	n, err := c.line.Read(p)
+	c.heard = c.heard || n > 0
 	if err != nil {
-		err = c.fail(&c.readErr, err, readError)
+		err = c.fail(&c.readErr, err, c.readError)
 		c.Abort()
 	}
 	return n, err

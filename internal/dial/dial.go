@@ -1,6 +1,7 @@
 // Package dial opens the connections of the house; nobody else opens a socket.
 //
-// Every connection it returns keeps three promises, whatever the library above it does. It never hangs: a server
+// Every connection it returns keeps four promises, whatever the library above it does. It is with TLS, unless none was
+// asked for: one on which TLS has yet to begin is not returned. It never hangs: a server
 // that sends nothing, or takes nothing, for the idle time is given up. It never ends by itself: when the server
 // hangs up, that is an error, for no mail protocol ends that way. And it belongs to the context it was dialed
 // with: cancelling that closes it.

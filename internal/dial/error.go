@@ -52,7 +52,15 @@ func (s Server) portHint(hint string) string {
 	return fmt.Sprintf("write %ss:// in place of %s://, or check host and port", scheme, scheme)
 }
 
-func readError(s Server, err error) error  { return lineError(s, err, "said") }
+// readError knows what a server may be waiting for that is not spoken to in TLS and has yet to say a word.
+func (c *Conn) readError(s Server, err error) error {
+	e := lineError(s, err, "said")
+	if s.Plain && !c.heard && (isTimeout(err) || hungUp(err)) {
+		e.Hint = fmt.Sprintf("if TLS begins with the first octet on port %d, write pop3s:// or imaps://, without tls=none", s.Port)
+	}
+	return e
+}
+
 func writeError(s Server, err error) error { return lineError(s, err, "took") }
 
 func lineError(s Server, err error, did string) *mail.Error {

@@ -283,3 +283,45 @@ func (l *shortLine) porch(u Upgrade) bool {
 	_, err := io.WriteString(l, consent)
 	return err == nil
 }
+
+// TestRareHandshakeErrors are those that crypto/tls will not act out.
+func TestRareHandshakeErrors(t *testing.T) {
+	unverified := func(err error) error {
+		leaf, _ := x509.ParseCertificate(made(t, newAuthority(t), func(*x509.Certificate) {}).Certificate[0])
+		return &tls.CertificateVerificationError{UnverifiedCertificates: []*x509.Certificate{leaf}, Err: err}
+	}
+	for _, tt := range []struct {
+		err        error
+		says, hint string
+	}{
+		{errors.New("tls: invalid signature by the server certificate: crypto/rsa: 512-bit keys are insecure (see https://go.dev/pkg/crypto/rsa)"),
+			"the key in the certificate of mail.example.org is so short that others can compute it", "must renew"},
+		{errors.New("tls: server selected unsupported protocol version 300"), "speaks no TLS of version 1.2 or better", "up to date"},
+		{errors.New("tls: server chose an unconfigured cipher suite"), "has no way to encrypt that is safe enough", "up to date"},
+		{errors.New("tls: server sent certificate containing RSA key larger than 8192 bits"),
+			"TLS with mail.example.org failed: server sent certificate containing RSA key larger than 8192 bits", "check host and port"},
+		{errors.New("tls: \x1b[2J\n"), `TLS with mail.example.org failed: \x1b[2J\x0a`, "check host and port"},
+		{unverified(x509.SystemRootsError{}), "this machine has no list of authorities to trust", "ca-certificates"},
+		{unverified(x509.UnknownAuthorityError{}), "nobody this machine trusts vouches for", "ca=FILE"},
+	} {
+		wantSentence(t, handshakeError(Server{Host: there}, tt.err), mail.CauseCertificate, tt.says, tt.hint)
+	}
+}
+
+// TestMuteInClear: a server that waits for TLS, and is spoken to without, is told from one that is merely silent.
+func TestMuteInClear(t *testing.T) {
+	for said, hint := range map[string]string{"": "write pop3s:// or imaps://, without tls=none", "+OK\r\n": ""} {
+		port := listen(t, func(c net.Conn) { io.WriteString(c, said) })
+		s := server(authority{}, there, port)
+		s.Plain = true
+		conn, err := s.Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.ReadAll(conn)
+		var e *mail.Error
+		if !errors.As(err, &e) || !strings.Contains(e.Hint, hint) || (hint == "") != (e.Hint == "") {
+			t.Errorf("after %q: %v with hint %q, want %q", said, err, e.Hint, hint)
+		}
+	}
+}

@@ -55,13 +55,17 @@ func (c *clear) turnedAway(line string) error {
 func (c *clear) cut(failing string, err error) error {
 	if !isTimeout(err) {
 		e := lineError(c.server, err, "said")
-		e.Op = "connect"
+		e.Op, e.Hint = "connect", c.muteHint()
 		return e
 	}
+	return &mail.Error{Op: "connect", Scope: mail.ScopeSession, Cause: mail.CauseNetwork, Later: afterFailure, Hint: c.muteHint(),
+		Err: sentence(err, "%s %s on port %d within %s", c.server.Host, failing, c.server.Port, seconds(c.server.maxConnect()))}
+}
+
+// muteHint is for a server that says nothing, as one does that waits for TLS to begin.
+func (c *clear) muteHint() string {
 	scheme := c.server.StartTLS.scheme()
-	return &mail.Error{Op: "connect", Scope: mail.ScopeSession, Cause: mail.CauseNetwork, Later: afterFailure,
-		Hint: fmt.Sprintf("if TLS begins with the first octet on that port, write %ss:// in place of %s://", scheme, scheme),
-		Err:  sentence(err, "%s %s on port %d within %s", c.server.Host, failing, c.server.Port, seconds(c.server.maxConnect()))}
+	return fmt.Sprintf("if TLS begins with the first octet on port %d, write %ss:// in place of %s://", c.server.Port, scheme, scheme)
 }
 
 // aroundHint is the remedy where TLS does not begin as it should after a beginning in clear.

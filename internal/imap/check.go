@@ -14,7 +14,6 @@ import (
 type Report struct {
 	Greeting      string   // "" if the server said it before TLS began
 	TLS           string   // the version, or "" without TLS
-	Pin           string   // of the server's key, "" without TLS
 	Before, After []string // the capabilities before and after the login
 	AppendLimit   int64    // octets of the largest message the server takes (RFC 7889); 0: not said
 	UIDPlus       bool     // it names the UID of what is appended (RFC 4315)
@@ -42,7 +41,7 @@ type Quota struct {
 // Check logs in and looks around. It writes nothing and opens no mailbox.
 func (a *account) Check(ctx context.Context) (report Report, err error) {
 	err = a.with(ctx, "check", "", func(s *session) error {
-		report = Report{TLS: s.tls, Pin: s.pin, Before: s.before.list(), After: s.caps.list(),
+		report = Report{TLS: s.tls, Before: s.before.list(), After: s.caps.list(),
 			AppendLimit: s.caps.appendLimit(), UIDPlus: s.caps.has("UIDPLUS"), Literal: s.literals()}
 		if report.Mailboxes, err = s.mailboxReports(); err != nil {
 			return wholeAccount(s.explain(err))

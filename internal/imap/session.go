@@ -25,7 +25,6 @@ type session struct {
 
 	host   string
 	tls    string       // the version, "" if there is none
-	pin    string       // of the server's key, "" if there is none
 	before capabilities // of before the login
 	caps   capabilities
 	alone  bool // a message that waits for "+" is sent when all before it have their answers
@@ -55,7 +54,7 @@ func openSession(ctx context.Context, server dial.Server, login func(*session) e
 	g := newGuard(conn)
 	s := &session{imap: imapclient.New(g, nil), guard: g, cancel: cancel, host: server.Host}
 	if state := conn.TLS(); state != nil {
-		s.tls, s.pin = tls.VersionName(state.Version), conn.Pin().String()
+		s.tls = tls.VersionName(state.Version)
 	}
 	if err := s.enter(login); err != nil {
 		err = turnedAway(s.explain(err))

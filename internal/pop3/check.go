@@ -9,7 +9,6 @@ import (
 // A Report is what a look at an account finds. Its texts are fit for a terminal.
 type Report struct {
 	TLS           string   // the version, or "" without TLS
-	Pin           string   // of the server's key, "" without TLS
 	Greeting      string   // what the server said first; "" if it said it before TLS began
 	Before, After []string // the capabilities before and after the login; nil where there is no CAPA
 	Messages      int      // STAT
@@ -35,7 +34,7 @@ func (s *Source) Check(ctx context.Context) (Report, error) {
 			Trace: trace(s.server.Host, c.greeting),
 		}
 		if state := c.conn.TLS(); state != nil {
-			r.TLS, r.Pin = tls.VersionName(state.Version), c.conn.Pin().String()
+			r.TLS = tls.VersionName(state.Version)
 		}
 		return nil
 	})
