@@ -32,6 +32,7 @@ type clear struct {
 	server Server
 	wire   *wire
 	in     *bufio.Reader
+	remedy string // for a line that ends here
 }
 
 // askForTLS takes the line to where the handshake begins. It may take as long as the connection may, in all.
@@ -41,10 +42,11 @@ func (s Server) askForTLS(ctx context.Context, w *wire) error {
 	until := time.Now().Add(s.maxConnect())
 	w.until.Store(&until)
 	defer w.until.Store(nil)
-	c := &clear{server: s, wire: w, in: bufio.NewReaderSize(w, maxClear)}
+	c := &clear{server: s, wire: w, in: bufio.NewReaderSize(w, maxClear), remedy: s.muteHint()}
 	if err := c.greeting(); err != nil {
 		return err
 	}
+	c.remedy = s.aroundHint()
 	if _, err := io.WriteString(w, s.StartTLS.command()); err != nil {
 		return c.cut("took no "+string(s.StartTLS), err)
 	}

@@ -51,21 +51,21 @@ func (c *clear) turnedAway(line string) error {
 		Err: fmt.Errorf("%s takes no session: %w", c.server.Host, TurnedAway{line})}
 }
 
-// cut is the error for a line that fell silent or broke; failing is what the server did not do.
+// cut is the error for a line that fell silent or broke; failing is what the server did not do. One that says nothing at
+// all may be waiting for TLS to begin.
 func (c *clear) cut(failing string, err error) error {
 	if !isTimeout(err) {
 		e := lineError(c.server, err, "said")
-		e.Op, e.Hint = "connect", c.muteHint()
+		e.Op, e.Hint = "connect", c.remedy
 		return e
 	}
-	return &mail.Error{Op: "connect", Scope: mail.ScopeSession, Cause: mail.CauseNetwork, Later: afterFailure, Hint: c.muteHint(),
+	return &mail.Error{Op: "connect", Scope: mail.ScopeSession, Cause: mail.CauseNetwork, Later: afterFailure, Hint: c.remedy,
 		Err: sentence(err, "%s %s on port %d within %s", c.server.Host, failing, c.server.Port, seconds(c.server.maxConnect()))}
 }
 
-// muteHint is for a server that says nothing, as one does that waits for TLS to begin.
-func (c *clear) muteHint() string {
-	scheme := c.server.StartTLS.scheme()
-	return fmt.Sprintf("if TLS begins with the first octet on port %d, write %ss:// in place of %s://", c.server.Port, scheme, scheme)
+func (s Server) muteHint() string {
+	scheme := s.StartTLS.scheme()
+	return fmt.Sprintf("if TLS begins with the first octet on port %d, write %ss:// in place of %s://", s.Port, scheme, scheme)
 }
 
 // aroundHint is the remedy where TLS does not begin as it should after a beginning in clear.

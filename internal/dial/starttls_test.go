@@ -170,3 +170,21 @@ func TestPortHint(t *testing.T) {
 	_, err = s.Dial(t.Context())
 	wantSentence(t, err, mail.CauseNetwork, "refused the connection on port", "write imaps:// in place of imap://")
 }
+
+// TestSilenceInClear: before the greeting the server may be waiting for TLS, afterwards somebody may be in its way.
+func TestSilenceInClear(t *testing.T) {
+	for greeting, want := range map[string]struct{ says, hint string }{
+		"":            {"mail.example.org did not greet on port 143 within 30 s", "if TLS begins with the first octet on port 143, write imaps:// in place of imap://"},
+		"* OK":        {"mail.example.org did not greet on port 143 within 30 s", "if TLS begins with the first octet"},
+		"* OK hi\r\n": {"mail.example.org did not answer STARTTLS on port 143 within 30 s", "try another network"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := net.Pipe()
+			defer far.Close()
+			go func() { io.WriteString(far, greeting); io.Copy(io.Discard, far) }()
+			s := Server{Host: there, Port: 143, StartTLS: STARTTLS, Dialer: func(context.Context, string, string) (net.Conn, error) { return near, nil }}
+			_, err := s.Dial(t.Context())
+			wantSentence(t, err, mail.CauseNetwork, want.says, want.hint)
+		})
+	}
+}
