@@ -91,7 +91,7 @@ var answersOfDestinations = []answerRow{
 	{"APPEND", 5, 0, "NO [TRYCREATE] gone for good", 0, "", 0, exitIncomplete, "done 4 pending 8", ""},
 	{"SELECT", 1, 0, "NO [NOPERM] not yours", 0, "", 0, exitIncomplete, "pending 12", ""},
 	{"SELECT", 1, 1, "NO [UNAVAILABLE] later", 0, "1m", 1, exitDone, "done 12", ""},
-	{"SELECT", 1, 0, "NO SELECT Unsafe Login. Please contact kefu@188.com for help", 0, "", 0, exitLogin, "pending 12", "allow this mail program"},
+	{"SELECT", 1, 0, "NO SELECT Unsafe Login. Please contact kefu@188.com for help", 0, "", 0, exitLogin, "pending 12", "authorization code"},
 
 	// The account, before anything is brought.
 	{"GREETING", 1, 1, "* BYE Too many connections from your address", postoffice.FIN, "1m", 1, exitDone, "done 12", ""},

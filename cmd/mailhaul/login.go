@@ -91,25 +91,25 @@ func runLogin(ctx context.Context, t *terminal, o *loginOptions, typed string) e
 
 func (t *terminal) loggedIn(acct account.Account, place string, why error) error {
 	if t.json {
-		return writeJSON(t.out, map[string]any{"event": "login", "account": acct.Key().String(), "kept": place})
+		return writeJSON(t.out, map[string]any{"event": "login", "account": acct.LoginKey().String(), "kept": place})
 	}
 	if why != nil {
 		t.sayf("the system's keyring %v", why)
 	}
-	_, err := fmt.Fprintf(t.out, "%s is logged in; what it takes is kept in %s\n", mail.Printable(acct.Key().String()), mail.Printable(place))
+	_, err := fmt.Fprintf(t.out, "%s is logged in; what it takes is kept in %s\n", mail.Printable(acct.LoginKey().String()), mail.Printable(place))
 	return err
 }
 
 func (t *terminal) forget(ctx context.Context, acct account.Account) error {
 	k, _ := t.kept(ctx, acct)
-	had, err := keyring().Forget(ctx, acct.Key().String())
+	had, err := keyring().Forget(ctx, acct.LoginKey().String())
 	if err != nil {
 		return err
 	}
-	name := mail.Printable(acct.Key().String())
+	name := mail.Printable(acct.LoginKey().String())
 	switch {
 	case t.json:
-		return writeJSON(t.out, map[string]any{"event": "login", "account": acct.Key().String(), "forgotten": had})
+		return writeJSON(t.out, map[string]any{"event": "login", "account": acct.LoginKey().String(), "forgotten": had})
 	case !had:
 		_, err = fmt.Fprintf(t.out, "nothing was kept of %s\n", name)
 	default:

@@ -94,7 +94,7 @@ func (t *terminal) unkept(p *party, why error) error {
 
 // source returns what makes tokens of a grant. It is one for all sessions of an account, whichever half they are of.
 func (t *terminal) source(p *party, g oauth.Grant) *oauth.Source {
-	key := p.account.Key().String()
+	key := p.account.LoginKey().String()
 	if s := t.sources[key]; s != nil {
 		return s
 	}
@@ -124,7 +124,7 @@ type kept struct {
 }
 
 func (t *terminal) kept(ctx context.Context, acct account.Account) (k kept, err error) {
-	text, err := keyring().Get(ctx, acct.Key().String())
+	text, err := keyring().Get(ctx, acct.LoginKey().String())
 	if err != nil {
 		return kept{}, err
 	}
@@ -155,7 +155,7 @@ func (t *terminal) keep(ctx context.Context, acct account.Account, k kept) (plac
 	if err != nil {
 		return "", nil, err
 	}
-	return keyring().Keep(ctx, acct.Key().String(), string(text))
+	return keyring().Keep(ctx, acct.LoginKey().String(), string(text))
 }
 
 // keyring returns where secrets are kept. MAILHAUL_KEYRING=file is for machines where nobody is to be asked to unlock

@@ -27,15 +27,18 @@ type Account struct {
 	Host     string // a name in lower case, or an address without brackets
 	Port     int
 	User     string   // of one octet at least, without control characters
+	Owner    string   // whose mail is wanted, where User logs in for another (RFC 4422 §2); "": User's
 	Plain    bool     // no TLS
 	StartTLS bool     // TLS begins with a command (STLS, STARTTLS), and nothing else is said before
 	CAFile   string   // whom to trust instead of the system's roots; "": the system's
 	Pin      dial.Pin // of the server's key, which decides alone; zero: none
+	// Mechanism is the only one to log in with (see mail.Login), in capitals; "" leaves it to what the server can do.
+	Mechanism string
 }
 
-// Key returns what the account is known by, however it is reached.
+// Key returns what the account is known by, however it is reached, and whoever logs in: it is its owner's.
 func (a Account) Key() mail.Account {
-	return mail.Account{Protocol: a.Protocol, Host: strings.TrimSuffix(a.Host, "."), User: a.User}
+	return mail.Account{Protocol: a.Protocol, Host: strings.TrimSuffix(a.Host, "."), User: a.owner()}
 }
 
 // Server returns how to connect.
@@ -46,9 +49,6 @@ func (a Account) Server() dial.Server {
 	}
 	return s
 }
-
-// Login returns who logs in, with a password from s.
-func (a Account) Login(s Secrets) mail.Login { return mail.Login{User: a.User, Password: s.Get} }
 
 // String returns the account as Parse reads it.
 func (a Account) String() string {
@@ -64,6 +64,12 @@ func (a Account) String() string {
 	}
 	if a.Pin != (dial.Pin{}) {
 		parameters = append(parameters, "pin="+a.Pin.String())
+	}
+	if a.Mechanism != "" {
+		parameters = append(parameters, "auth="+a.Mechanism)
+	}
+	if a.Owner != "" {
+		parameters = append(parameters, "as="+escapeFile(a.Owner))
 	}
 	s := scheme + "://" + escapeUser(a.User) + "@" + a.hostPort(defaultPorts[scheme])
 	if len(parameters) > 0 {

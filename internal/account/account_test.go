@@ -47,6 +47,10 @@ func TestParse(t *testing.T) {
 			"pop3://ann@h?" + pin},
 		{"imaps://ann@h?" + strings.NewReplacer("/", "%2F", "+", "%2B", "/", "%2F").Replace(strings.TrimRight(pin, "=")),
 			Account{Protocol: IMAP, Host: "h", Port: 993, User: "ann", Pin: thePin}, "imaps://ann@h?" + pin},
+		{"imaps://ann@h?auth=cram-md5", Account{Protocol: IMAP, Host: "h", Port: 993, User: "ann", Mechanism: "CRAM-MD5"}, "imaps://ann@h?auth=CRAM-MD5"},
+		{"pop3s://ann@h?auth=USER", Account{Protocol: POP3, Host: "h", Port: 995, User: "ann", Mechanism: "USER"}, ""},
+		{"imaps://admin@h?auth=PLAIN&as=ann@x%26%3F", Account{Protocol: IMAP, Host: "h", Port: 993, User: "admin", Mechanism: "PLAIN", Owner: "ann@x&?"},
+			"imaps://admin@h?auth=PLAIN&as=ann@x%26%3F"},
 		{"imaps://ann@h?ca=/etc/my%20ca+1.pem", Account{Protocol: IMAP, Host: "h", Port: 993, User: "ann", CAFile: "/etc/my ca+1.pem"}, ""},
 	} {
 		got, err := Parse(tt.in, false)
@@ -119,9 +123,13 @@ func TestParseErrors(t *testing.T) {
 		"imaps://ann@h?pin=":                      "pin=: a pin is",
 		"imaps://ann@h?" + pin + "&" + pin:        "pin= stands there twice",
 		"imaps://ann@h?pin=sha256/" + strings.Repeat("A", 43) + "=": "no key has this pin",
-		"imaps://ann@h?auth=PLAIN":                                  "auth= is not there yet",
 		"imaps://ann@h?verify=no":                                   "unknown parameter verify=",
 		"imaps://ann@h?CA=f":                                        "unknown parameter CA=",
+		"imaps://ann@h?auth=NTLM":                                   "auth=NTLM is no way to log in over IMAP",
+		"imaps://ann@h?auth=":                                       "auth= is no way to log in",
+		"imaps://ann@h?auth=user":                                   "auth=user is no way to log in over IMAP",
+		"imaps://ann@h?as=":                                         "as= names nobody",
+		"imaps://ann@h?as=%07":                                      "as= names nobody",
 	} {
 		a, err := Parse(in, false)
 		var e *mail.Error
@@ -167,6 +175,14 @@ func TestKeyAndServer(t *testing.T) {
 	}
 	if a, _ := Parse("pop3://a@h?"+pin, false); a.Server().Pin != thePin {
 		t.Errorf("Server = %+v, want the pin", a.Server())
+	}
+	for in, owner := range map[string]string{
+		"imaps://ann@x*admin@h": "ann@x", "imaps://ann@x*admin@x@h": "ann@x", "imaps://a*b*c@h": "a*b", "imaps://*ann@h": "*ann", "imaps://ann*@h": "ann*",
+		"imaps://admin@h?as=ann@x": "ann@x",
+	} {
+		if a, err := Parse(in, false); err != nil || a.Key().User != owner {
+			t.Errorf("the key of %s is that of %q, want %q; %v", in, a.Key().User, owner, err)
+		}
 	}
 	plain := Account{Protocol: POP3, Host: "::1", Port: 110, User: "a", Plain: true}
 	if got := plain.Server(); !got.Plain || got.Host != "::1" || got.Dialer != nil || got.Idle != (dial.Server{}).Idle {

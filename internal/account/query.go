@@ -51,9 +51,11 @@ func (a *Account) setParameter(name, value string) error {
 		}
 		a.Pin = pin
 	case "auth":
-		return wrong("", "%s= is not there yet", name)
+		return a.setMechanism(value)
+	case "as":
+		return a.setOwner(value)
 	default:
-		return wrong("there are tls=none, ca=FILE and pin=sha256/BASE64", "unknown parameter %s=", mail.Printable(name))
+		return wrong("there are tls=none, ca=FILE, pin=sha256/BASE64, auth=MECHANISM and as=USER", "unknown parameter %s=", mail.Printable(name))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/internal/dial"
 	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/sasl"
 )
 
 // An account is the way to a server and the session there: what Client and Source have in common. It connects when
@@ -13,9 +14,9 @@ import (
 type account struct {
 	server   dial.Server
 	login    mail.Login
-	readOnly bool        // mailboxes are opened with EXAMINE
-	secret   *credential // asked for already
-	refused  error       // what the server said to the login; no second one is tried
+	readOnly bool             // mailboxes are opened with EXAMINE
+	secret   *sasl.Credential // asked for already
+	refused  error            // what the server said to the login; no second one is tried
 	session  *session
 	alone    bool // as session's
 }
@@ -37,7 +38,7 @@ func (a *account) with(ctx context.Context, op, mailbox string, do func(*session
 		return at(err, op, mailbox)
 	}
 	stop := context.AfterFunc(ctx, func() { s.cancel(context.Cause(ctx)) })
-	err = s.explain(do(s))
+	err = a.clean(s.explain(do(s)))
 	if causeOf(err) == mail.CauseLogin { // some servers let everybody in and say so afterwards
 		a.refused = at(err, op, mailbox)
 	}
@@ -86,24 +87,58 @@ func (a *account) connect(ctx context.Context) (*session, error) {
 		return a.session, nil
 	}
 	a.drop(nil)
-	secret, err := a.credential(ctx)
+	c, err := a.ask(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	done, err := a.server.Pace.Turn(ctx)
+	s, spent, err := a.enter(ctx, c, a.login.Token == nil)
+	if spent {
+		s, err = a.enterAnew(ctx, c, err)
+	}
 	if err != nil {
 		return nil, a.notConnected(ctx, err)
 	}
-	s, err := openSession(ctx, a.server, func(s *session) error { return s.logIn(secret, a.server) })
-	if err == nil {
-		done(nil)
-		s.readOnly, s.alone = a.readOnly, a.alone
-		a.session = s
-		return s, nil
+	s.readOnly, s.alone = a.readOnly, a.alone
+	a.session = s
+	return s, nil
+}
+
+// enter connects and logs in. spent tells that the server has refused a token, which may be too old; last says that
+// there is no other to try, so that a refusal is one for all who would log in to the account.
+func (a *account) enter(ctx context.Context, c sasl.Credential, last bool) (s *session, spent bool, err error) {
+	done, err := a.server.Pace.Turn(ctx)
+	if err != nil {
+		return nil, false, err
 	}
-	err = a.notConnected(ctx, secret.redact(err))
-	done(a.refused)
-	return nil, err
+	s, err = openSession(ctx, a.server, func(s *session) error {
+		mechanism, err := c.Choose(s.offer(a.server))
+		if err != nil {
+			return err
+		}
+		err = s.logIn(c, mechanism, a.server)
+		spent = !last && causeOf(err) == mail.CauseLogin
+		return err
+	})
+	err = c.Clean(err)
+	if causeOf(err) == mail.CauseLogin && !spent {
+		done(err)
+	} else {
+		done(nil)
+	}
+	return s, spent, err
+}
+
+// enterAnew tries another token in place of the one that the server has refused, once.
+func (a *account) enterAnew(ctx context.Context, old sasl.Credential, refusal error) (*session, error) {
+	c, err := a.ask(ctx, old.Token)
+	if err != nil {
+		return nil, err
+	}
+	if c.Token == old.Token {
+		return nil, refusal
+	}
+	s, _, err := a.enter(ctx, c, true)
+	return s, err
 }
 
 // notConnected returns the error of a session that did not come about, and remembers a refused login: a second try may

@@ -13,8 +13,10 @@ type command struct {
 	verb      string // of a LIST: what it is sent as, and answered
 	fetching
 	turn
-	letter  *letter
-	goAhead chan bool // told whether its literal may be sent
+	letter    *letter
+	exchange  *exchange // of an AUTHENTICATE
+	challenge string    // what stood behind the last "+"
+	goAhead   chan bool // told whether its literal, or its answer to a challenge, may be sent
 }
 
 // A fetching is what a FETCH asks for.
@@ -110,9 +112,8 @@ func (g *guard) muted(err error) {
 // told that no literal of its own has to wait.
 func (g *guard) command(line string) {
 	c := g.register(line)
-	if c == nil {
-		g.send([]byte(line)) // of a SASL exchange
-		g.flush()
+	if c.exchange != nil {
+		g.converse(c)
 		return
 	}
 	line = g.extend(c, line)
@@ -141,18 +142,17 @@ func (g *guard) post(l *letter) {
 	g.letter = l
 }
 
-// register returns the command that a line begins or goes on with; nil for a line of a SASL exchange.
+// register returns the command that a line begins or goes on with.
 func (g *guard) register(line string) *command {
 	if g.current != nil {
 		return g.current
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.pending) > 0 && g.pending[0].name == "AUTHENTICATE" {
-		return nil
-	}
 	c := parseCommand(line)
 	switch c.name {
+	case "AUTHENTICATE":
+		c.exchange, g.exchange = g.exchange, nil
 	case "APPEND":
 		c.letter, g.letter = g.letter, nil
 	case "LIST":

@@ -70,19 +70,16 @@ func (g *guard) continuation() error {
 		return err
 	}
 	g.mu.Lock()
-	waiting := g.waiting != nil && g.pending[0] == g.waiting
-	asked := len(g.pending) > 0 && g.pending[0].name == "AUTHENTICATE"
-	if waiting {
+	waiting := g.waiting
+	if waiting != nil && g.pending[0] == waiting {
+		waiting.challenge = strings.TrimLeft(line, " ")
 		g.resume(true)
-	} else if !asked {
+	} else {
+		waiting = nil
 		g.facts.early = true
 	}
 	g.mu.Unlock()
-	switch {
-	case waiting:
-	case asked:
-		g.emit("+ ", strings.TrimLeft(line, " "), "\r\n")
-	default:
+	if waiting == nil {
 		g.note("sends command continuation requests that nothing waits for")
 	}
 	return nil

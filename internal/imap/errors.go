@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 
 	"github.com/emersion/go-imap/v2"
-	"github.com/mailhaul/mailhaul/internal/dial"
 	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/sasl"
 )
 
 // explain makes a *mail.Error of what go-imap or the guard returned, for everything but the outcome of an APPEND.
@@ -91,41 +90,23 @@ func isWhole(no *imap.Error) bool {
 	return isVanished(no)
 }
 
-// shutOut returns the error of an answer, to a login or after it, that says that the account is closed to whoever has
-// logged in so; nil if it is none.
+// shutOut returns the error of an answer after the login that says that the account is closed to whoever has logged in
+// so; nil if it is none. Some servers let everybody in and say so then.
 func shutOut(no *imap.Error) *mail.Error {
-	for _, o := range shutOuts {
-		if string(no.Code) == o.code && o.code != "" || o.words != "" && strings.Contains(strings.ToLower(no.Text), o.words) {
-			return &mail.Error{Scope: mail.ScopeAccount, Cause: mail.CauseLogin, Hint: o.hint}
+	refusal := sasl.Refusal{Code: string(no.Code), Text: no.Text}
+	switch no.Code {
+	case imap.ResponseCodeExpired, imap.ResponseCodePrivacyRequired, imap.ResponseCodeAuthorizationFailed:
+	default:
+		if !refusal.Shuts() {
+			return nil
 		}
 	}
-	return nil
+	return &mail.Error{Scope: mail.ScopeAccount, Cause: mail.CauseLogin, Hint: refusal.Known()}
 }
 
 func answer(no *imap.Error) error {
 	t := respText{code: string(no.Code), text: no.Text}
 	return errors.New("the server says: " + cmp.Or(t.said(), string(no.Type)))
-}
-
-// refusedLogin tells a wrong password from a server that is busy.
-func (s *session) refusedLogin(err error, server dial.Server) error {
-	var no *imap.Error
-	if !errors.As(err, &no) || no.Type == imap.StatusResponseTypeBye {
-		return err
-	}
-	if limit := limitOf(string(no.Code), no.Text); limit != nil && limit.Cause != mail.CauseOther {
-		limit.Op, limit.Err = "log in", answer(no)
-		return limit
-	}
-	e := &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseLogin,
-		Hint: loginHint(server.Host, no.Text), Err: fmt.Errorf("%s refused the login: %w", server.Host, answer(no))}
-	if known := shutOut(no); known != nil {
-		e.Hint = known.Hint
-	}
-	if no.Code == imap.ResponseCodeContactAdmin {
-		e.Hint = hintSupport
-	}
-	return e
 }
 
 // at says what was being done where, for an error that does not say so yet.

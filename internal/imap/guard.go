@@ -50,6 +50,7 @@ type guard struct {
 	pending  []*command // sent, and not answered yet
 	waiting  *command   // waits for a command continuation request
 	letter   *letter    // the message for the next APPEND
+	exchange *exchange  // that of the next AUTHENTICATE
 	facts    facts
 	dialect
 }

@@ -88,7 +88,7 @@ func TestShutOut(t *testing.T) {
 		"authorization": {"LOGIN", "NO [AUTHORIZATIONFAILED] not you", "may not read this account"},
 		"support":       {"LOGIN", "NO [CONTACTADMIN] call us", "support"},
 		"Exchange":      {"LIST", "NO User is authenticated but not connected.", "Microsoft"},
-		"163.com":       {"SELECT", "NO SELECT Unsafe Login. Please contact kefu@188.com for help", "allow this mail program"},
+		"163.com":       {"SELECT", "NO SELECT Unsafe Login. Please contact kefu@188.com for help", "authorization code"},
 	} {
 		s := &script{answer: on(test.verb, saying("TAG "+test.answer))}
 		c := s.client(t)

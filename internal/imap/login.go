@@ -6,97 +6,100 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/emersion/go-imap/v2"
 	"github.com/mailhaul/mailhaul/internal/dial"
 	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/sasl"
 )
 
-// A credential is what one logs in with. The password is asked for once and held nowhere else.
-type credential struct {
-	user     string
-	password string
-}
-
-// credential returns user and password, or why they cannot be used; nothing was sent to anyone by then.
-func (a *account) credential(ctx context.Context) (credential, error) {
-	if a.secret != nil {
+// ask returns what to log in with, or why it is not to be had; nothing was sent to anyone by then. A password is asked
+// for once and held nowhere else; a token is asked for each time, and must be another than the one refused.
+func (a *account) ask(ctx context.Context, refused string) (sasl.Credential, error) {
+	if a.secret != nil && a.login.Token == nil {
 		return *a.secret, nil
 	}
-	if unsayable(a.login.User) {
-		return credential{}, usage(errors.New("the user name holds a line end or NUL"))
-	}
-	password, err := a.login.Password(ctx)
+	c, err := sasl.Ask(ctx, a.login, refused)
 	if err != nil {
-		return credential{}, noPassword(err)
+		return sasl.Credential{}, err
 	}
-	if unsayable(password) {
-		return credential{}, usage(errors.New("the password holds a line end or NUL"))
-	}
-	a.secret = &credential{user: a.login.User, password: password}
-	return *a.secret, nil
+	c.Host, c.Port = a.server.Host, a.server.Port
+	a.secret = &c
+	return c, nil
 }
 
-// unsayable reports whether s would end a command and begin another.
-func unsayable(s string) bool { return strings.ContainsAny(s, "\r\n\x00") }
-
-// noPassword passes on the words of whoever was asked for the password.
-func noPassword(err error) error {
-	var known *mail.Error
-	if errors.As(err, &known) {
+// clean takes what one logs in with out of an error.
+func (a *account) clean(err error) error {
+	if a.secret == nil {
 		return err
 	}
-	return usage(err)
+	return a.secret.Clean(err)
 }
 
-// redact takes the password out of an error: there are servers that repeat what they did not understand.
-func (c credential) redact(err error) error {
-	var e *mail.Error
-	if c.password == "" || !errors.As(err, &e) || !strings.Contains(e.Err.Error(), c.password) {
+// offer is how the server can be logged in to. LOGIN may not be used if it says LOGINDISABLED (RFC 3501 §6.2.3).
+func (s *session) offer(server dial.Server) sasl.Offer {
+	offer := sasl.Offer{Mechanisms: s.before.mechanisms(), Command: "LOGIN", Unicode: true, Plain: server.Plain}
+	if s.before.has("LOGINDISABLED") {
+		offer.Command = ""
+	}
+	return offer
+}
+
+// logIn logs in by AUTHENTICATE, or by LOGIN without a mechanism.
+func (s *session) logIn(c sasl.Credential, mechanism string, server dial.Server) error {
+	if mechanism == "" {
+		return s.refusedLogin(s.imap.Login(c.User, c.Password).Wait(), server, c, "")
+	}
+	x := c.Exchange(mechanism)
+	s.guard.authenticate(&exchange{Exchange: x, hurry: s.before.has("SASL-IR")})
+	err := s.imap.Authenticate(silent(mechanism))
+	if gaveUp := x.Err(); gaveUp != nil && sessionOnly(err) == nil {
+		return &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseProtocol, Err: gaveUp}
+	}
+	return s.refusedLogin(err, server, c, x.Complaint())
+}
+
+// mechanisms returns those of SASL.
+func (c capabilities) mechanisms() (names []string) {
+	for name := range c {
+		if mechanism, ok := strings.CutPrefix(name, "AUTH="); ok {
+			names = append(names, mechanism)
+		}
+	}
+	return names
+}
+
+// refusedLogin tells a wrong password from a server that is busy.
+func (s *session) refusedLogin(err error, server dial.Server, c sasl.Credential, complaint string) error {
+	var no *imap.Error
+	if !errors.As(err, &no) || no.Type == imap.StatusResponseTypeBye {
 		return err
 	}
-	clean := *e
-	clean.Err = errors.New(strings.ReplaceAll(e.Err.Error(), c.password, "***"))
-	return &clean
-}
-
-func usage(err error) *mail.Error {
-	return &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseUsage, Err: err}
-}
-
-// logIn logs in by LOGIN, or by AUTHENTICATE PLAIN where LOGIN is not to be used (LOGINDISABLED, RFC 3501 §6.2.3)
-// or cannot say what is to be said: its strings are ASCII.
-func (s *session) logIn(c credential, server dial.Server) error {
-	plain := s.before.has("AUTH=PLAIN")
-	var err error
-	switch {
-	case plain && (s.before.has("LOGINDISABLED") || !isASCII(c.user+c.password)):
-		err = s.imap.Authenticate(c)
-	case s.before.has("LOGINDISABLED"):
-		return loginDisabled(server)
-	default:
-		err = s.imap.Login(c.user, c.password).Wait()
+	if limit := limitOf(string(no.Code), no.Text); limit != nil && limit.Cause != mail.CauseOther && !isAboutLogin(no) {
+		limit.Op, limit.Err = "log in", answer(no)
+		return limit
 	}
-	return s.refusedLogin(err, server)
-}
-
-func loginDisabled(server dial.Server) error {
-	e := &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseLogin,
-		Err: fmt.Errorf("%s takes no password here (LOGINDISABLED)", server.Host)}
-	if server.Plain {
-		e.Hint = "the server wants TLS: use imaps://"
+	refusal := sasl.Refusal{Host: server.Host, Code: string(no.Code), Text: no.Text, Token: c.Token != ""}
+	e := &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseLogin, Hint: refusal.Remedy(),
+		Err: fmt.Errorf("%s refused the login: %w", server.Host, answer(no))}
+	if complaint != "" {
+		e.Err = fmt.Errorf("%w (%s)", e.Err, complaint)
 	}
 	return e
 }
 
-func isASCII(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0
+// isAboutLogin reports whether the code says that user or password is wrong (RFC 5530 §3), whatever the words may
+// be: "Authentication failed. Please try again." is no busy server.
+func isAboutLogin(no *imap.Error) bool {
+	switch no.Code {
+	case imap.ResponseCodeAuthenticationFailed, imap.ResponseCodeAuthorizationFailed, imap.ResponseCodeExpired:
+		return true
+	}
+	return false
 }
 
-// Start and Next make the credential a SASL client of the mechanism PLAIN (RFC 4616), as go-imap wants it.
-func (c credential) Start() (mechanism string, initial []byte, err error) {
-	return "PLAIN", []byte("\x00" + c.user + "\x00" + c.password), nil
-}
+// silent is the mechanism as far as go-imap is to know: it has nothing to say, for the guard says it.
+type silent string
 
-// Next is not to be called: PLAIN has one message.
-func (c credential) Next([]byte) ([]byte, error) {
-	return nil, errors.New("the server asks for more than PLAIN has to say")
-}
+func (m silent) Start() (mechanism string, initial []byte, err error) { return string(m), nil, nil }
+
+func (m silent) Next([]byte) ([]byte, error) { return nil, errors.New("the guard did not answer") }

@@ -2,7 +2,6 @@ package imap
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"io"
 	"net"
@@ -94,24 +93,6 @@ func TestLogin(t *testing.T) {
 				t.Errorf("%d logins, want %d: %q", logins, test.logins, test.script.log())
 			}
 		})
-	}
-}
-
-func TestLoginPlain(t *testing.T) {
-	want := base64.StdEncoding.EncodeToString([]byte("\x00me\x00" + canary))
-	for _, caps := range []string{"IMAP4rev1 LOGINDISABLED AUTH=PLAIN", "IMAP4rev1 LOGINDISABLED AUTH=PLAIN SASL-IR"} {
-		s := &script{caps: caps, answer: on("AUTHENTICATE PLAIN", func(s *talk, _ string) {
-			s.say("+ ")
-			line, _ := s.br.ReadString('\n')
-			if strings.TrimSpace(line) == want {
-				s.say(s.tag + " OK in")
-			} else {
-				s.say(s.tag + " NO " + line)
-			}
-		})}
-		if _, err := s.client(t).Mailboxes(t.Context()); err != nil {
-			t.Errorf("%s: %v", caps, err)
-		}
 	}
 }
 

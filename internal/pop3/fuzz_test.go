@@ -18,7 +18,7 @@ import (
 
 // gateOf returns a gate on these octets, after which the line is cut.
 func gateOf(octets []byte, chunk func(io.Reader) io.Reader) *gate {
-	return newGate(reading{r: io.MultiReader(chunk(bytes.NewReader(octets)), iotest.ErrReader(io.ErrUnexpectedEOF))}, "")
+	return newGate(reading{r: io.MultiReader(chunk(bytes.NewReader(octets)), iotest.ErrReader(io.ErrUnexpectedEOF))}, func(text string) string { return text })
 }
 
 type reading struct {

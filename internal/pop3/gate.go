@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
@@ -24,11 +23,11 @@ type gate struct {
 	last *status // the line that go-pop3 has read; nil when it was taken
 	err  error   // what was no status line; nothing is read after it
 
-	secret string // which nobody is shown, even if the server says it
+	redact func(string) string // takes out what nobody is shown, even if the server says it
 }
 
-func newGate(conn net.Conn, secret string) *gate {
-	return &gate{Conn: conn, in: bufio.NewReaderSize(conn, maxLine), secret: secret}
+func newGate(conn net.Conn, redact func(string) string) *gate {
+	return &gate{Conn: conn, in: bufio.NewReaderSize(conn, maxLine), redact: redact}
 }
 
 // Dial makes the gate a Dialer for go-pop3, which insists on dialing itself.
@@ -112,11 +111,7 @@ func (g *gate) quiet() error {
 
 // shown is what the server said, fit for a person.
 func (g *gate) shown(said []byte) string {
-	text := string(said)
-	if g.secret != "" {
-		text = strings.ReplaceAll(text, g.secret, "***")
-	}
-	return mail.Printable(text)
+	return mail.Printable(g.redact(string(said)))
 }
 
 // outOfStep is the error for a server that breaks the protocol: the session is of no use any more.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/sasl"
 )
 
 const (
@@ -220,6 +221,11 @@ func (c *session) noListing(verb string, st status) error {
 	if e := c.passing(st); e != nil {
 		return e
 	}
-	return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseProtocol,
-		Err: fmt.Errorf("the server refuses %s: %s", verb, c.said(st))}
+	e := &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseProtocol, Err: fmt.Errorf("the server refuses %s: %s", verb, c.said(st))}
+	no := sasl.Refusal{POP3: true, Host: c.host, Code: st.code, Text: st.text}
+	if no.Shuts() { // Gmail lets everybody in and says so then
+		e.Scope, e.Cause, e.Hint = mail.ScopeAccount, mail.CauseLogin, no.Known()
+		return refusal{said: e}
+	}
+	return e
 }

@@ -72,17 +72,6 @@ func TestGreetingSaysNo(t *testing.T) {
 	}
 }
 
-func TestLoginHints(t *testing.T) {
-	for host, want := range map[string]string{
-		"pop.gmail.com": "Gmail needs an app password", "POP.MAIL.YAHOO.COM.": "Yahoo", "outlook.office365.com": "OAuth2",
-		"pop.gmx.net": "GMX", "pop.example.org": "check user name", "notgmail.com": "check user name", "": "check user name",
-	} {
-		if got := loginHint(host); !strings.Contains(got, want) || strings.Contains(got, "\n") {
-			t.Errorf("loginHint(%q) = %q, want %q", host, got, want)
-		}
-	}
-}
-
 // TestPasswordStaysSecret: not even a server that repeats it gets it into an error.
 func TestPasswordStaysSecret(t *testing.T) {
 	for _, verb := range []string{"", "CAPA", "USER", "PASS", "STAT", "UIDL", "LIST", "RETR", "TOP", "QUIT"} {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/internal/dial"
 	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/sasl"
 )
 
 // A Source is a POP3 account to read from: a backup.Source, a backup.Windowed and a backup.Headed one. It is used by one goroutine
@@ -21,9 +22,9 @@ type Source struct {
 	server dial.Server
 	login  mail.Login
 
-	password string
-	asked    bool  // for the password
-	refused  error // the login, for good: an account is locked soon by those who try again
+	secret  sasl.Credential
+	asked   bool  // for it
+	refused error // the login, for good: an account is locked soon by those who try again
 
 	session *session // nil: not connected
 	delayed bool     // the server announced a LOGIN-DELAY
@@ -150,7 +151,12 @@ func (s *Source) do(ctx context.Context, op string, work func(*session) error) (
 			return within("log in", "", err)
 		}
 	}
-	return within(op, mail.Inbox, work(c))
+	err = work(c)
+	if no := (refusal{}); errors.As(err, &no) {
+		err = within(op, mail.Inbox, no.said)
+		s.refused = err
+	}
+	return within(op, mail.Inbox, err)
 }
 
 func (s *Source) drop() {

@@ -35,35 +35,6 @@ func of(table map[string]string, host string) string {
 	return ""
 }
 
-var loginHints = map[string]string{
-	"gmail.com":      "Gmail needs an app password (myaccount.google.com/apppasswords), and POP enabled in its settings",
-	"googlemail.com": "Gmail needs an app password (myaccount.google.com/apppasswords), and POP enabled in its settings",
-	"yahoo.com":      "Yahoo needs an app password, made under Account security",
-	"aol.com":        "AOL needs an app password, made under Account security",
-	"office365.com":  "Microsoft takes no passwords over POP3 any more, only OAuth2",
-	"outlook.com":    "Microsoft takes no passwords over POP3 any more, only OAuth2",
-	"gmx.net":        "GMX lets mail programs in only when POP3 is switched on in its settings; until then it says the password is wrong",
-	"gmx.com":        "GMX lets mail programs in only when POP3 is switched on in its settings; until then it says the password is wrong",
-	"web.de":         "WEB.DE wants the part before the @ as user name, and POP3 switched on in its settings",
-	"t-online.de":    "T-Online needs its separate e-mail password",
-	"yandex.com":     "Yandex needs an app password, and POP3 switched on in its settings",
-	"yandex.ru":      "Yandex needs an app password, and POP3 switched on in its settings",
-	"mail.ru":        "Mail.ru needs a password for external applications",
-	"fastmail.com":   "Fastmail needs an app password that allows POP",
-	"zoho.com":       "Zoho needs POP switched on in its settings, and an app password with two-factor login",
-	"zoho.eu":        "Zoho needs POP switched on in its settings, and an app password with two-factor login",
-	"163.com":        "163 needs an authorization code, made in its settings, in place of the password",
-	"126.com":        "126 needs an authorization code, made in its settings, in place of the password",
-	"qq.com":         "QQ needs an authorization code, made in its settings, in place of the password",
-}
-
-func loginHint(host string) string {
-	if hint := of(loginHints, host); hint != "" {
-		return hint
-	}
-	return "check user name and password; many providers want an app password, or POP3 switched on in their settings"
-}
-
 // traces are what reading leaves behind, though nothing is deleted (P4).
 var traces = map[string]string{
 	"gmail.com":      gmailTrace,

@@ -21,6 +21,7 @@ type session struct {
 	life context.Context
 	cut  context.CancelCauseFunc // ends life, and with it the connection
 
+	host string
 	conn *dial.Conn // nil: not connected yet
 	gate *gate
 	pop  *pop3.Conn

@@ -13,6 +13,6 @@ func (s *Source) refusedInClear(c *session, err error) error {
 		return err
 	}
 	st, _ := parseStatus([]byte(away.Line))
-	c.gate = newGate(nil, s.password)
+	c.gate = newGate(nil, s.secret.Redact)
 	return c.turnedAway(st)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
+	"github.com/emersion/go-sasl"
 )
 
 // A session is imapserver's view of one connection. It is honest: what goes wrong is the relay's business, but for
@@ -40,6 +41,17 @@ func (s *session) Login(user, password string) error {
 	}
 	s.account = account
 	return nil
+}
+
+// AuthenticateMechanisms returns PLAIN; others are announced because they are wished for (Trouble.With).
+func (s *session) AuthenticateMechanisms() []string { return []string{"PLAIN"} }
+
+// Authenticate returns the server side of a SASL mechanism.
+func (s *session) Authenticate(mechanism string) (sasl.Server, error) {
+	if !slices.Contains(s.mechanisms("PLAIN"), mechanism) {
+		return nil, no("", "no such mechanism")
+	}
+	return s.srv.office.sasl(mechanism, func(a *Account) { s.account = a }), nil
 }
 
 // find returns the mailbox of that name as imapserver gives it; the caller has the account locked.

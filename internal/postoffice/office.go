@@ -41,10 +41,13 @@ type Message struct {
 type Office struct {
 	mu       sync.Mutex
 	accounts map[string]*Account
+	masters  map[string]string // their passwords
 }
 
 // New returns an office without accounts.
-func New() *Office { return &Office{accounts: make(map[string]*Account)} }
+func New() *Office {
+	return &Office{accounts: make(map[string]*Account), masters: make(map[string]string)}
+}
 
 // Account returns the account of user, opened with this password if it is new; an existing one keeps its own.
 func (o *Office) Account(user, password string) *Account {
@@ -66,7 +69,7 @@ func (o *Office) login(user, password string) *Account {
 	if a := o.accounts[user]; a != nil && a.password == password {
 		return a
 	}
-	return nil
+	return o.master(user, password)
 }
 
 // An Account is the mail of one user.
@@ -75,6 +78,7 @@ type Account struct {
 	lock           chan struct{} // holds one token while a POP3 session has the maildrop (RFC 1939 §4)
 
 	mu        sync.Mutex
+	token     func(string) bool // which tokens are good; nil: none
 	delim     rune
 	prefix    string
 	shared    []string   // prefixes of other users' mailboxes

@@ -9,12 +9,14 @@ import (
 // POP3 returns a POP3 server (RFC 1939, with RFC 2449, 3206 and 6856). It drops what a client sends ahead behind
 // PASS, as Courier does, and behind any command without PIPELINING.
 //
-// The capabilities a Trouble can take away are CAPA, TOP, UIDL, UTF8, PIPELINING and STLS.
+// The capabilities a Trouble can take away are CAPA, TOP, UIDL, UTF8, PIPELINING and STLS. AUTH=NAME in With is a mechanism
+// of SASL, for AUTH (RFC 5034).
 func (o *Office) POP3(t Trouble) *Server { return newServer(o, t, pop3Porch, talkPOP3) }
 
 // A pop3 is one session.
 type pop3 struct {
 	*conn
+	in      *bufio.Reader
 	out     *bufio.Writer
 	command string // the one being answered, with its password replaced
 	muted   bool   // it is done, but not answered
@@ -32,7 +34,7 @@ type entry struct {
 }
 
 func talkPOP3(c *conn) {
-	p := &pop3{conn: c, out: bufio.NewWriterSize(c.wire, 64<<10), command: "GREETING"}
+	p := &pop3{conn: c, in: bufio.NewReader(c.wire), out: bufio.NewWriterSize(c.wire, 64<<10), command: "GREETING"}
 	defer p.leave()
 	if c.crowd {
 		p.status("-ERR [SYS/TEMP] too many connections")
@@ -42,9 +44,8 @@ func talkPOP3(c *conn) {
 	if !c.greeted {
 		p.suffer("GREETING", nil, func() { p.status("+OK POP3 at your service") })
 	}
-	in := bufio.NewReader(c.wire)
 	for !p.over {
-		line, err := in.ReadString('\n')
+		line, err := p.in.ReadString('\n')
 		if err != nil {
 			return
 		}
@@ -62,8 +63,13 @@ func (p *pop3) obey(line string) {
 	verb, arg, _ := strings.Cut(line, " ")
 	verb = strings.ToUpper(verb)
 	p.command = line
-	if verb == "PASS" {
+	switch verb {
+	case "PASS":
 		p.command = "PASS ***"
+	case "AUTH":
+		if mechanism, _, initial := strings.Cut(arg, " "); initial {
+			p.command = "AUTH " + mechanism + " ***"
+		}
 	}
 	p.heard(p.command)
 	p.suffer(verb, p.meant(verb, arg), func() { p.do(verb, arg) })
@@ -135,7 +141,7 @@ func (p *pop3) say(line string) {
 
 func (p *pop3) do(verb, arg string) {
 	commands := map[string]func(string){
-		"USER": p.doUSER, "PASS": p.doPASS, "UTF8": p.doUTF8, "CAPA": p.doCAPA, "QUIT": p.doQUIT,
+		"USER": p.doUSER, "PASS": p.doPASS, "AUTH": p.doAUTH, "UTF8": p.doUTF8, "CAPA": p.doCAPA, "QUIT": p.doQUIT,
 	}
 	if p.account != nil {
 		commands = map[string]func(string){

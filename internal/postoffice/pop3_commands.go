@@ -1,7 +1,9 @@
 package postoffice
 
 import (
+	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +16,55 @@ func (p *pop3) doCAPA(string) {
 			p.say(c)
 		}
 	}
+	if names := p.mechanisms(); len(names) > 0 {
+		p.say("SASL " + strings.Join(names, " "))
+	}
 	p.say(".")
+}
+
+// doAUTH is RFC 5034.
+func (p *pop3) doAUTH(arg string) {
+	mechanism, initial, given := strings.Cut(arg, " ")
+	mechanism = strings.ToUpper(mechanism)
+	if !slices.Contains(p.mechanisms(), mechanism) || given && p.at.TwoStep || !given && p.at.OneStep {
+		p.status("-ERR Protocol error.")
+		return
+	}
+	var account *Account
+	server := p.srv.office.sasl(mechanism, func(a *Account) { account = a })
+	var response []byte
+	var err error
+	if given {
+		response, err = base64.StdEncoding.DecodeString(initial)
+	}
+	for err == nil {
+		var challenge []byte
+		var done bool
+		if challenge, done, err = server.Next(response); done || err != nil {
+			break
+		}
+		response, err = p.challenge(challenge)
+	}
+	if err != nil || account == nil {
+		p.status("-ERR [AUTH] not so")
+		return
+	}
+	p.admit(account)
+}
+
+// challenge says it and returns the answer.
+func (p *pop3) challenge(challenge []byte) ([]byte, error) {
+	p.say("+ " + base64.StdEncoding.EncodeToString(challenge))
+	p.out.Flush()
+	line, err := p.in.ReadString('\n')
+	if err != nil {
+		return nil, err
+	}
+	response, err := base64.StdEncoding.DecodeString(strings.TrimRight(line, "\r\n")) // "*" is none
+	if response == nil {
+		response = []byte{}
+	}
+	return response, err
 }
 
 func (p *pop3) doUTF8(string) {
@@ -37,6 +87,11 @@ func (p *pop3) doPASS(password string) {
 		p.status("-ERR [AUTH] wrong user or password")
 		return
 	}
+	p.admit(account)
+}
+
+// admit opens the maildrop.
+func (p *pop3) admit(account *Account) {
 	wait := time.NewTimer(patience)
 	defer wait.Stop()
 	select {

@@ -25,7 +25,8 @@ type Trouble struct {
 	Without []string
 
 	// With names capabilities an IMAP server has beside the ordinary ones: CONDSTORE (RFC 7162), OBJECTID (RFC 8474),
-	// X-GM-EXT-1 (of which X-GM-MSGID), XLIST, ID (RFC 2971), MESSAGELIMIT=n (RFC 9738). Others are only announced.
+	// X-GM-EXT-1 (of which X-GM-MSGID), XLIST, ID (RFC 2971), MESSAGELIMIT=n (RFC 9738), and the mechanisms of SASL
+	// AUTH=LOGIN, AUTH=CRAM-MD5, AUTH=XOAUTH2 and AUTH=OAUTHBEARER. Others are only announced.
 	With []string
 
 	// MaxConns is how many connections there may be at once; 0: any number.
@@ -54,6 +55,10 @@ type Trouble struct {
 
 	// LoginDisabled has IMAP announce LOGINDISABLED and refuse every login.
 	LoginDisabled bool
+
+	// OneStep and TwoStep, over POP3, have AUTH taken only with the client's first message on its line, or only
+	// without it, as Microsoft does.
+	OneStep, TwoStep bool
 
 	// Window, over POP3, has each session list only so many messages, the oldest that were not handed over yet in
 	// a session that ended with QUIT. Gmail does it.
