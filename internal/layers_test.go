@@ -39,17 +39,18 @@ var layers = map[string][]string{
 	"testdata":            {},
 
 	// For tests only, and only tests may import them.
-	"internal":                     {},
-	"internal/postoffice/dovecot":  {"internal/mail"},
-	"internal/postoffice/identity": {},
-	"internal/postoffice/trial":    {"internal/mail", "internal/postoffice"},
-	"internal/peers":               {},
-	"backup/sourcetest":            {"backup", "internal/mail", "internal/postoffice/trial", "testdata"},
-	"migrate/desttest":             {"migrate", "internal/mail", "internal/postoffice/trial", "testdata"},
+	"internal":                      {},
+	"internal/postoffice/directory": {"internal/postoffice"},
+	"internal/postoffice/dovecot":   {"internal/mail"},
+	"internal/postoffice/identity":  {},
+	"internal/postoffice/trial":     {"internal/mail", "internal/postoffice"},
+	"internal/peers":                {},
+	"backup/sourcetest":             {"backup", "internal/mail", "internal/postoffice/trial", "testdata"},
+	"migrate/desttest":              {"migrate", "internal/mail", "internal/postoffice/trial", "testdata"},
 }
 
 // forTests is what the tests of every package may import on top: servers, mail, and the contracts they keep.
-var forTests = []string{"backup", "migrate", "internal/mail", "internal/postoffice", "internal/postoffice/dovecot", "internal/postoffice/identity", "internal/postoffice/trial",
+var forTests = []string{"backup", "migrate", "internal/mail", "internal/postoffice", "internal/postoffice/directory", "internal/postoffice/dovecot", "internal/postoffice/identity", "internal/postoffice/trial",
 	"backup/sourcetest", "migrate/desttest", "testdata"}
 
 // inTrials is what the tests of the two halves may import beside that: they are tried with the real clients.
@@ -74,10 +75,10 @@ var rooms = map[string][]string{
 	"github.com/schollz/progressbar/v3":          {"cmd/mailhaul"},
 	"github.com/spf13/cobra":                     {"cmd/mailhaul"},
 	"github.com/spf13/pflag":                     {"cmd/mailhaul"},
-	"golang.org/x/net":                           {"internal/discover"},
+	"golang.org/x/net":                           {"internal/discover", "internal/postoffice/directory"},
 	"golang.org/x/term":                          {"cmd/mailhaul"},
 	"github.com/rogpeppe/go-internal/testscript": {"cmd/mailhaul"},
-	"log": {"cmd/mailhaul", "internal/oauth"}, // there to have net/http say nothing
+	"log": {"cmd/mailhaul", "internal/oauth", "internal/postoffice/directory"}, // there to have net/http say nothing
 }
 
 // testRooms is where tests may bring a library to: the real client tries the servers in memory.

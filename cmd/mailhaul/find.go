@@ -100,7 +100,8 @@ func (p *party) find(ctx context.Context, t *terminal, protocol, typed string) e
 		wish.Protocol = account.IMAP
 	}
 	finder := world
-	finder.Offline, finder.Plaintext, finder.CAFile, finder.Watch = p.offline, p.insecure, given.CAFile, p.watch
+	finder.Offline, finder.Plaintext, finder.Watch = p.offline, p.insecure, p.watch
+	finder.CAFile, finder.Pin = given.CAFile, given.Pin
 	found, err := finder.Find(ctx, address, wish)
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/account"
+	"github.com/mailhaul/mailhaul/internal/dial"
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
@@ -30,8 +31,9 @@ type Finder struct {
 	Plaintext bool       // a server without TLS will do, if there is no other
 	Watch     func(Step) // is told of each step; nil: nobody watches
 
-	// Of the mail servers that are tried; "": the system's roots.
+	// Whom to trust of the mail servers that are tried, as dial.Server has it.
 	CAFile string
+	Pin    dial.Pin
 
 	// Tests have a world of their own; nil: this one.
 	Resolver *net.Resolver

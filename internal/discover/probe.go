@@ -66,7 +66,7 @@ func (s *search) guesses(q *questions) (all []guess) {
 			continue
 		}
 		names := append(append(append([]string(nil), s.named...), of.names...), common...)
-		for _, security := range []Security{Implicit} {
+		for _, security := range []Security{Implicit, Upgraded} {
 			for _, host := range unique(names) {
 				all = append(all, guess{Server: Server{Protocol: of.protocol, Host: host, Port: usualPorts[of.protocol][security],
 					Security: security, User: s.address.String()}})
@@ -96,7 +96,10 @@ func (s *search) tellGuess(g guess) {
 func (s *search) try(ctx context.Context, server Server) error {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
-	to := dial.Server{Host: server.Host, Port: server.Port, CAFile: s.CAFile, Idle: tryTimeout, Dialer: s.dialFully}
+	to := dial.Server{Host: server.Host, Port: server.Port, CAFile: s.CAFile, Pin: s.Pin, Idle: tryTimeout, Dialer: s.dialFully}
+	if server.Security == Upgraded {
+		to.StartTLS = upgrades[server.Protocol]
+	}
 	conn, err := to.Dial(ctx)
 	if err != nil {
 		return err
@@ -111,6 +114,8 @@ func (s *search) try(ctx context.Context, server Server) error {
 	}
 	return nil
 }
+
+var upgrades = map[string]dial.Upgrade{account.IMAP: dial.STARTTLS, account.POP3: dial.STLS}
 
 // greetings are how servers begin (RFC 9051 §7.1.1, RFC 1939 §4).
 var greetings = map[string]string{account.IMAP: "* OK", account.POP3: "+OK"}

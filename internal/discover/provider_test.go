@@ -85,8 +85,8 @@ func complaints(p *Provider) (all []string) {
 	}
 	for _, reading := range []bool{false, true} {
 		for _, s := range p.servers(Address{"me", "example.org"}, reading) {
-			a, err := account.Parse(strings.Replace(s.URL(""), s.Protocol+"://", s.Protocol+"s://", 1), false)
-			complain(err != nil || a.User != s.User || a.Host != s.Host || strings.Contains(s.User+s.Host, "%"), s.URL("")+" is no account")
+			a, err := account.Parse(s.URL(""), false)
+			complain(err != nil || a.User != s.User || a.Host != s.Host || a.Port != s.Port || strings.Contains(s.User+s.Host, "%"), s.URL("")+" is no account")
 		}
 	}
 	return all
