@@ -1,0 +1,29 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestAgree guards that a server which a stranger has named is shown on a terminal, and used after a yes only.
+func TestAgree(t *testing.T) {
+	for answer, want := range map[string]int{"y\n": exitDone, "yes\n": exitDone, "n\n": exitUsage, "\n": exitUsage, "imap\n": exitUsage} {
+		p := newProvince(t)
+		p.Service("imaps", "example.org", "imap.hoster.example", p.office("imap.hoster.example", "me@example.org"))
+		tty := openTTY(t)
+		ended := make(chan int)
+		go func() {
+			ended <- run([]string{"check", "me@example.org?ca=" + p.ca}, tty.slave, tty.slave, tty.slave)
+		}()
+		tty.until(t, func() bool {
+			return strings.Contains(tty.shown.String(), "but imap.hoster.example is not of example.org. Use it? [y/N] ")
+		})
+		if !strings.Contains(tty.shown.String(), "may be imaps://me@example.org@imap.hoster.example:") {
+			t.Errorf("the server is not shown:\n%s", &tty.shown)
+		}
+		tty.press(t, answer)
+		if status := <-ended; status != want {
+			t.Errorf("after %q it ended with %d and showed:\n%s", answer, status, &tty.shown)
+		}
+	}
+}
