@@ -72,7 +72,7 @@ func TestParseErrors(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                                        "this is no account",
 		"work":                                    "this is no account",
-		"ann@example.org":                         "ann@example.org: looking up the servers of an e-mail address is not there yet",
+		"ann@example.org":                         "this is no account",
 		"ann:" + pw + "@example.org":              "this is no account",
 		"imaps:ann:" + pw + "@example.org":        "this is no account",
 		"pops://ann@h":                            "no account begins with pops://",

@@ -1,7 +1,6 @@
 package account
 
 import (
-	"fmt"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -14,7 +13,7 @@ import (
 
 var defaultPorts = map[string]int{"pop3": 110, "pop3s": 995, "imap": 143, "imaps": 993} // RFC 6335
 
-const example = "write pop3s://USER@HOST or imaps://USER@HOST, with the host that the provider names"
+const example = "write an e-mail address, or pop3s://USER@HOST or imaps://USER@HOST with the host that the provider names"
 
 // Parse reads an account: pop3s://USER@HOST[:PORT] or imaps://USER@HOST[:PORT], with TLS from the first octet, and
 // pop3:// or imap://, with TLS from STLS or STARTTLS on, or with ?tls=none, without. The user is percent-encoded where
@@ -26,7 +25,7 @@ const example = "write pop3s://USER@HOST or imaps://USER@HOST, with the host tha
 func Parse(s string, insecurePlaintext bool) (Account, error) {
 	scheme, rest, found := strings.Cut(s, "://")
 	if !found {
-		return Account{}, notURL(s)
+		return Account{}, wrong(example, "this is no account") // there may be a password in it
 	}
 	scheme = strings.ToLower(scheme)
 	port, known := defaultPorts[scheme]
@@ -46,16 +45,6 @@ func Parse(s string, insecurePlaintext bool) (Account, error) {
 		return Account{}, err
 	}
 	return a, nil
-}
-
-func notURL(s string) error {
-	user, _, isAddress := strings.Cut(s, "@")
-	if !isAddress || user == "" || strings.ContainsAny(s, ":/") { // a colon: there may be a password in it
-		return wrong(example, "this is no account")
-	}
-	s = mail.Printable(s)
-	return wrong(fmt.Sprintf("write pop3s://%s@HOST or imaps://%s@HOST, with the host that the provider names", s, s),
-		"%s: looking up the servers of an e-mail address is not there yet", s)
 }
 
 // parseAuthority reads USER@HOST[:PORT]. It looks for a password first, so that no other error shows a part of it.
