@@ -19,12 +19,13 @@ const module = "github.com/mailhaul/mailhaul/"
 
 // layers says what each package of the house may import of the house. Arrows point down only.
 var layers = map[string][]string{
-	"cmd/mailhaul": {"backup", "migrate", "internal/account", "internal/archive", "internal/dial", "internal/discover", "internal/imap",
+	"cmd/mailhaul": {"backup", "migrate", "internal/account", "internal/archive", "internal/config", "internal/dial", "internal/discover", "internal/imap",
 		"internal/mail", "internal/oauth", "internal/pop3", "internal/postoffice", "internal/progress", "internal/retry", "testdata"},
 	"backup":            {"internal/archive", "internal/mail", "internal/progress", "internal/retry"},
 	"migrate":           {"internal/archive", "internal/mail", "internal/progress", "internal/retry"},
 	"internal/account":  {"internal/dial", "internal/mail", "internal/sasl"},
 	"internal/archive":  {"internal/dial", "internal/mail"},
+	"internal/config":   {"internal/account", "internal/mail"},
 	"internal/discover": {"internal/account", "internal/dial", "internal/mail"},
 	"internal/imap":     {"internal/dial", "internal/mail", "internal/sasl"},
 	"internal/pop3":     {"internal/dial", "internal/mail", "internal/sasl"},
@@ -62,7 +63,7 @@ var inTrials = map[string][]string{
 // rooms says in which packages a library stands; it never leaves them. The longest entry counts.
 var rooms = map[string][]string{
 	"github.com/zalando/go-keyring":              {"internal/account"},
-	"github.com/BurntSushi/toml":                 {"internal/discover", "migrate"},
+	"github.com/BurntSushi/toml":                 {"internal/config", "internal/discover", "migrate"},
 	"github.com/knadh/go-pop3":                   {"internal/pop3"},
 	"github.com/emersion/go-imap/v2":             {"internal/imap", "internal/postoffice"},
 	"github.com/emersion/go-imap/v2/imapclient":  {"internal/imap"},
