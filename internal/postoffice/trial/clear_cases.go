@@ -230,10 +230,10 @@ func readLine(c io.Reader) string {
 	}
 }
 
-// endless says a line that does not end, until the client goes.
+// endless says a line that does not end, until the client goes, or has had more of it than anybody should take.
 func endless(c net.Conn, line string, pause time.Duration) {
 	octets := line + " "
-	for {
+	for range 16 << 10 {
 		if _, err := fmt.Fprint(c, octets); err != nil {
 			return
 		}
