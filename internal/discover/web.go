@@ -57,6 +57,9 @@ func (f *Finder) get(ctx context.Context, from string) (p page) {
 		return page{trouble: fmt.Sprintf("it is not there (%d)", response.StatusCode), answered: true}
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxPage+1))
+	if ctx.Err() != nil { // whatever came by then has no end
+		err = ctx.Err()
+	}
 	switch {
 	case err != nil:
 		return unreachable(err)

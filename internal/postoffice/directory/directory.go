@@ -20,7 +20,7 @@ import (
 	"github.com/mailhaul/mailhaul/internal/postoffice"
 )
 
-// A Directory is a name server, and web servers by https, on loopback. It may be filled until it is first asked.
+// A Directory is a name server, and web servers by https, on loopback. It may be filled while it is asked.
 type Directory struct {
 	CA    *postoffice.CA // of all certificates
 	names string         // where the name server is
@@ -172,11 +172,15 @@ func (d *Directory) Page(host, body string) {
 // Handle has a host answer.
 func (d *Directory) Handle(host string, f http.HandlerFunc) {
 	d.Host(host)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.pages[host] = f
 }
 
 // Host gives names an address.
 func (d *Directory) Host(names ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, name := range names {
 		d.hosts[name+"."] = true
 	}
@@ -192,11 +196,15 @@ func (d *Directory) Service(service, domain, target string, port uint16, order .
 		r.Priority, r.Weight = order[0], order[1]
 	}
 	name := "_" + service + "._tcp." + domain + "."
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.srv[name] = append(d.srv[name], r)
 }
 
 // Exchanger says who takes mail in, the preferred first.
 func (d *Directory) Exchanger(domain string, hosts ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, host := range hosts {
 		d.mx[domain+"."] = append(d.mx[domain+"."], host+".")
 	}
@@ -206,11 +214,17 @@ func (d *Directory) Exchanger(domain string, hosts ...string) {
 func (d *Directory) Listening(name, at string) {
 	host, _, _ := strings.Cut(name, ":")
 	d.Host(host)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.ports[name] = at
 }
 
 // Silence has the name server fail at every question.
-func (d *Directory) Silence() { d.silent = true }
+func (d *Directory) Silence() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.silent = true
+}
 
 // Asked returns what web servers were asked for, each as host, path and query.
 func (d *Directory) Asked() []string {
