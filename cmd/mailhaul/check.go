@@ -110,6 +110,9 @@ func (c *check) run(ctx context.Context, p *party, typed string) error {
 func serverFindings(p *party) (fs findings) {
 	fs.add("server", p.account.String())
 	fs.addIf("found by", p.named)
+	if p.named != "" && strings.Contains(p.account.User, "+") {
+		fs.add("note", "if the login is refused, try the address without what stands from the + to the @")
+	}
 	if p.provider == nil {
 		return fs
 	}
