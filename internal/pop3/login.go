@@ -77,6 +77,7 @@ func (s *Source) enterAnew(c *session, refused error) error {
 		return err
 	}
 	if s.secret.Token == old {
+		s.refused = refused
 		return refused
 	}
 	c.conn.Abort()

@@ -71,7 +71,7 @@ func (s *Server) config(version string, o Options) []byte {
 	}
 	var b bytes.Buffer
 	err := template.Must(template.New("dovecot.conf").Parse(text)).Execute(&b, map[string]any{
-		"Dir": s.dir, "Host": Host, "Password": Password, "Greeting": s.greeting(), "Owner": s.owner, "Quota": o.Quota,
+		"Dir": s.dir, "Host": Host, "Password": Password, "Greeting": s.greeting(), "Owner": s.owner, "Quota": o.Quota, "Tokens": o.Tokens, "Master": MasterPassword,
 		"Prefix": o.Prefix, "Separator": separator, "Store": cmp.Or(o.Store, "maildir"), "TLSRequired": o.TLSRequired,
 		"POP3": s.POP3, "POP3S": s.POP3S, "IMAP": s.IMAP, "IMAPS": s.IMAPS,
 		"Reuse": reuse,
@@ -97,7 +97,7 @@ default_internal_group = {{if .Root}}dovecot{{else}}{{.Group}}{{end}}
 first_valid_uid = 1
 mail_fsync = never
 mail_max_userip_connections = 100
-auth_mechanisms = plain login
+auth_mechanisms = plain login{{if .Tokens}} cram-md5 xoauth2 oauthbearer{{end}}
 auth_failure_delay = 0
 ssl = {{if .TLSRequired}}required{{else}}yes{{end}}
 namespace inbox {
@@ -168,8 +168,22 @@ disable_plaintext_auth = {{if .TLSRequired}}yes{{else}}no{{end}}
 auth_username_format = %u
 ssl_cert = <{{.Dir}}/cert.pem
 ssl_key = <{{.Dir}}/key.pem
+{{if .Tokens}}
+auth_master_user_separator = *
 passdb {
   driver = static
+  master = yes
+  args = password={{.Master}}
+}
+passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {{.Dir}}/oauth2.conf
+}
+{{end}}
+passdb {
+  driver = static
+  {{if .Tokens}}mechanisms = plain login cram-md5{{end}}
   args = password={{.Password}}
 }
 userdb {

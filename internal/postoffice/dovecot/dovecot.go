@@ -9,6 +9,7 @@ package dovecot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -40,7 +41,16 @@ type Options struct {
 	// TLSRequired has nobody log in without TLS; where it does not begin at once, STARTTLS or STLS begins it. Dovecot
 	// makes an exception for who comes from its own address; see FromElsewhere.
 	TLSRequired bool
+	// Tokens, if not "", is the URL of an OAuth2 introspection endpoint (RFC 7662) that knows tokens and says by "user" whose
+	// they are. The server then takes CRAM-MD5, XOAUTH2 and OAUTHBEARER too, and any user with MasterPassword as a master user:
+	// by the authorization identity of PLAIN, and as OWNER*MASTER. Dovecot 2.3 only: with others the test is skipped.
+	Tokens string
 }
+
+// MasterPassword is that of who logs in for others (see Options).
+const MasterPassword = "master-pass"
+
+var errNotThisOne = errors.New("mechanisms and master users are set up for Dovecot 2.3 only")
 
 // A Server is a running Dovecot. It may be used by several tests at once, each with users of its own.
 type Server struct {
@@ -71,6 +81,9 @@ func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	Require(t)
 	s, err := start(o)
+	if errors.Is(err, errNotThisOne) {
+		t.Skip(err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,6 +192,11 @@ func (s *Server) prepare(version string, o Options) (err error) {
 	}
 	if err := writeCertificates(s.CAFile, s.path("cert.pem"), s.path("key.pem")); err != nil {
 		return err
+	}
+	if o.Tokens != "" {
+		if err := s.writeOAuth2(version, o.Tokens); err != nil {
+			return err
+		}
 	}
 	if err := freePorts(&s.POP3, &s.POP3S, &s.IMAP, &s.IMAPS); err != nil {
 		return err
