@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,13 +21,14 @@ import (
 
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/postoffice"
+	"github.com/mailhaul/mailhaul/internal/postoffice/identity"
 	"github.com/mailhaul/mailhaul/internal/postoffice/trial"
 )
 
 // TestMain makes this test binary the program, where it is called mailhaul: scripts run it as a process. As
 // mailhaul-tomorrow it is the program a day later.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mailhaul": main, "mailhaul-tomorrow": tomorrow})
+	testscript.Main(m, map[string]func(){"mailhaul": main, "mailhaul-tomorrow": tomorrow, "mailhaul-browser": browse})
 }
 
 func tomorrow() {
@@ -70,6 +72,8 @@ type town struct {
 	heard   map[string]int // how many commands each server had heard when the last run began
 	holding *hold
 	run     *started
+
+	identity *identity.Provider // after the command identity
 
 	mu   sync.Mutex
 	argv string // a command line that shows a password; "" if none was seen
@@ -171,11 +175,17 @@ func (w *town) listen(name, certificate string) (string, error) {
 
 // trouble is a Trouble that makes none, and watches over the password.
 func (w *town) trouble() postoffice.Trouble {
-	return postoffice.Trouble{OnCommand: func(_ int, command string) {
-		if strings.HasPrefix(command, "PASS ") || strings.HasPrefix(command, "LOGIN ") {
-			w.lookAtArgv()
+	t := postoffice.Trouble{OnCommand: func(_ int, command string) {
+		for _, verb := range []string{"PASS ", "LOGIN ", "AUTH ", "AUTHENTICATE "} {
+			if strings.HasPrefix(command, verb) {
+				w.lookAtArgv()
+			}
 		}
 	}}
+	if w.identity != nil {
+		t.With = []string{"AUTH=XOAUTH2"}
+	}
+	return t
 }
 
 // lookAtArgv looks at what everybody can see of the processes that run now.
@@ -190,7 +200,7 @@ func (w *town) lookAtArgv() {
 			continue
 		}
 		seen = true
-		if bytes.Contains(line, []byte(canary)) {
+		if w.secretIn(line) {
 			found = string(line)
 		}
 	}
@@ -206,9 +216,21 @@ func (w *town) lookAtArgv() {
 
 func (w *town) close() {
 	w.release()
+	if w.identity != nil {
+		w.identity.Close()
+	}
 	for _, srv := range w.servers {
 		srv.Close()
 	}
+}
+
+// secretIn reports whether there is a secret in what everybody may read, as it is or in base64, wherever in it it begins.
+func (w *town) secretIn(octets []byte) bool {
+	secrets := []string{"CANARY-", "Q0FOQVJZL", "NBTkFSWS", "DQU5BUlkt", slip}
+	if w.identity != nil {
+		secrets = append(secrets, w.identity.Secrets()...)
+	}
+	return slices.ContainsFunc(secrets, func(s string) bool { return bytes.Contains(octets, []byte(s)) })
 }
 
 // leave closes the town and looks for passwords that were left behind in it.
@@ -222,10 +244,8 @@ func (w *town) leave(t testscript.T) {
 			return err
 		}
 		octets, err := os.ReadFile(path)
-		for _, secret := range []string{canary, slip} {
-			if bytes.Contains(octets, []byte(secret)) {
-				t.Fatal("a password stands in " + path)
-			}
+		if w.secretIn(octets) {
+			t.Fatal("a password stands in " + path)
 		}
 		return err
 	})

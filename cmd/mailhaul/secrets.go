@@ -20,8 +20,14 @@ import (
 func (t *terminal) login(ctx context.Context, p *party) (mail.Login, error) {
 	secrets := t.secretsOf(ctx, p)
 	login := p.account.Login(secrets)
-	var err error
-	if login.Token, err = t.tokensOf(ctx, p, &secrets); login.Token != nil || err != nil {
+	tokens, err := t.tokensOf(ctx, p, &secrets)
+	if tokens != nil {
+		login.Token = func(ctx context.Context, refused string) (string, error) {
+			token, err := tokens(ctx, refused)
+			return token, p.say(err)
+		}
+	}
+	if tokens != nil || err != nil {
 		return login, p.say(err)
 	}
 	password, err := secrets.Get(ctx)
@@ -72,14 +78,14 @@ func (t *terminal) tokensOf(ctx context.Context, p *party, secrets *account.Secr
 		secrets.Prompt = func() (string, error) { return k.Password, nil } // nobody needs to be asked
 		return nil, nil
 	case p.client.ID != "" && !p.client.SameAs(k.Grant.Client):
-		return nil, usageError{errors.New("the sign-in was with another client id than the one that is configured"), "sign in again with mailhaul login " + p.account.String()}
+		return nil, usageError{errors.New("the sign-in was with another client id than the one that is configured"), "sign in again with mailhaul login " + quoteArg(p.typed)}
 	}
 	return t.source(p, *k.Grant).Token, nil
 }
 
 // unkept says why there is no sign-in where there must be one, or nobody to ask for a password; else nil.
 func (t *terminal) unkept(p *party, why error) error {
-	e := &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseLogin, Hint: "sign in with mailhaul login " + p.account.String()}
+	e := &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseLogin, Hint: "sign in with mailhaul login " + quoteArg(p.typed)}
 	switch {
 	case p.client.ID != "":
 		e.Err = errors.New("nobody has signed in yet, or the sign-in is not kept")
@@ -99,7 +105,7 @@ func (t *terminal) source(p *party, g oauth.Grant) *oauth.Source {
 		return s
 	}
 	s := oauth.NewSource(g)
-	s.Account = p.account.String()
+	s.Account = quoteArg(p.typed)
 	if !g.Client.AppOnly {
 		s.Load = func(ctx context.Context) (oauth.Grant, error) { return t.grant(ctx, p.account) }
 		s.Keep = func(ctx context.Context, g oauth.Grant) error {

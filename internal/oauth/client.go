@@ -110,10 +110,12 @@ func (c Client) form(grantType string) url.Values {
 	return form
 }
 
-// secure refuses a URL through which others could read along. This machine itself needs no TLS.
+// secure refuses a URL through which others could read along, or that cannot be shown as it is. This machine itself
+// needs no TLS.
 func secure(address, what string) error {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' }
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
+	if err != nil || strings.ContainsFunc(address, odd) || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return usage("it begins with https://", "%s is no URL", what)
 	}
 	if u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) {

@@ -50,7 +50,7 @@ func (d *Device) begin(ctx context.Context) error {
 		return d.explain(err)
 	}
 	d.Page, d.Code, d.device = cmp.Or(a.Page, a.PageToo), a.UserCode, a.DeviceCode
-	if d.Page == "" || d.Code == "" || d.device == "" || len(d.Code) > 64 || len(d.Page) > 1024 {
+	if d.Page == "" || d.Code == "" || d.device == "" || len(d.Code) > 64 || len(d.Page) > 200 {
 		return d.explain(oddAnswer("without what a person needs to sign in"))
 	}
 	if err := secure(d.Page, "the page that the provider names"); err != nil {

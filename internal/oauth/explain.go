@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -110,7 +111,7 @@ func (r row) fits(provider string, no refusal) bool {
 }
 
 func busy(e *mail.Error, no refusal) error {
-	e.Scope, e.Cause, e.Later = mail.ScopeSession, mail.CauseNetwork, max(no.later, afterBusy)
+	e.Scope, e.Cause, e.Later = mail.ScopeSession, mail.CauseNetwork, cmp.Or(no.later, afterBusy)
 	return e
 }
 

@@ -22,12 +22,12 @@ func TestExplain(t *testing.T) {
 		cause                mail.Cause
 		want, hint           string
 	}{
-		{"google", "invalid_grant", "Token has been expired or revoked.", mail.CauseLogin, "the sign-in is no longer good (invalid_grant: Token has been", "in testing it ends after 7 days"},
-		{"google", "invalid_grant", "Bad Request", mail.CauseLogin, "no longer good", "mailhaul login: of an app"},
+		{"google", "invalid_grant", "Token has been expired or revoked.", mail.CauseLogin, "the sign-in is no longer good (invalid_grant: Token has been", "of an app in testing ends after 7 days (publish the app)"},
+		{"google", "invalid_grant", "Bad Request", mail.CauseLogin, "no longer good", "mailhaul login: that of an app"},
 		{"google", "invalid_client", "Unauthorized", mail.CauseUsage, "Google does not take the client id", "Desktop app"},
 		{"google", "admin_policy_enforced", "", mail.CauseLogin, "the administrator does not allow", "trust"},
 		{"google", "org_internal", "", mail.CauseLogin, "for one organisation only", ""},
-		{"microsoft", "invalid_grant", "AADSTS70008: expired", mail.CauseLogin, "no longer good", "change of the password, after 90 days without use"},
+		{"microsoft", "invalid_grant", "AADSTS70008: expired", mail.CauseLogin, "no longer good", "it ends with a new password, after 90 days unused"},
 		{"microsoft", "invalid_grant", "AADSTS700082: The refresh token has expired due to inactivity.", mail.CauseLogin, "was not used for too long", "sign in again"},
 		{"microsoft", "invalid_grant", "AADSTS50173: The provided grant has expired due to it being revoked", mail.CauseLogin, "change of the password", "sign in again"},
 		{"microsoft", "interaction_required", "AADSTS50076: Due to a configuration change", mail.CauseLogin, "a second proof", ""},
@@ -149,6 +149,7 @@ func TestUnreachable(t *testing.T) {
 		"https://id.invalid":                    {mail.CauseNetwork, "id.invalid cannot be found"},
 		"http://id.example":                     {mail.CauseUsage, "is not https://"},
 		"https://me:CANARY-password@id.example": {mail.CauseUsage, "is no URL"},
+		"https://id.example/\u202e":             {mail.CauseUsage, "is no URL"},
 		"file:///etc/passwd":                    {mail.CauseUsage, "is no URL"},
 	} {
 		c := Client{Issuer: issuer, ID: "x"}

@@ -17,7 +17,7 @@ func describe(ctx context.Context, via *http.Client, issuer string) (Provider, e
 		return Provider{}, usage("", "the issuer is no URL")
 	}
 	p := Provider{Title: u.Host, Issuer: issuer, Redirect: loopbackAddress,
-		Dead: "it ends when it is withdrawn, perhaps with a change of the password, or after some time"}
+		Dead: "it ends when it is withdrawn, with a new password perhaps, or after some time"}
 	text, err := get(ctx, via, issuer+"/.well-known/openid-configuration")
 	if lacks := new(refusal); asRefusal(err, lacks) && lacks.status == http.StatusNotFound {
 		text, err = get(ctx, via, u.Scheme+"://"+u.Host+"/.well-known/oauth-authorization-server"+u.Path)

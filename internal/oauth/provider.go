@@ -27,7 +27,7 @@ type Provider struct {
 	NeedsSecret bool
 	// Withdraw is the page on which a person takes back what was granted.
 	Withdraw string
-	// Dead says why a grant that was good may be so no longer.
+	// Dead says why a grant that was good may be so no longer; in few words, for it follows a command in a hint.
 	Dead string
 }
 
@@ -55,8 +55,7 @@ var providers = []Provider{
 		Redirect:    loopbackAddress,
 		NeedsSecret: true,
 		Withdraw:    "https://myaccount.google.com/connections",
-		Dead: "of an app that is in testing it ends after 7 days (publish the app under Google Auth Platform, Audience); " +
-			"else after a change of the password, after 6 months without use, or when it is withdrawn",
+		Dead:        "that of an app in testing ends after 7 days (publish the app), any with a new password or after 6 months unused",
 	},
 	{
 		// It names its issuer by the tenant's number, which nobody knows beforehand.
@@ -73,19 +72,19 @@ var providers = []Provider{
 		AppScope: "https://outlook.office365.com/.default",
 		Redirect: loopbackName, // registered as http://localhost, it may have any port
 		Withdraw: "https://myapps.microsoft.com, or for a personal account https://account.live.com/consent/Manage",
-		Dead:     "it ends after a change of the password, after 90 days without use, or when an administrator withdraws it",
+		Dead:     "it ends with a new password, after 90 days unused, or when an administrator says so",
 	},
 	{
 		Name: "yahoo", Title: "Yahoo", Hosts: []string{"yahoo.com", "att.net"},
 		Endpoints: Endpoints{Authorize: "https://api.login.yahoo.com/oauth2/request_auth", Token: "https://api.login.yahoo.com/oauth2/get_token"},
 		Scopes:    map[string]string{"imap": "mail-w", "pop3": "mail-w"}, Redirect: "https://127.0.0.1",
-		Withdraw: "https://login.yahoo.com/account/activity", Dead: "it ends after a change of the password, or when it is withdrawn",
+		Withdraw: "https://login.yahoo.com/account/activity", Dead: "it ends with a new password, or when it is withdrawn",
 	},
 	{
 		Name: "aol", Title: "AOL", Hosts: []string{"aol.com"},
 		Endpoints: Endpoints{Authorize: "https://api.login.aol.com/oauth2/request_auth", Token: "https://api.login.aol.com/oauth2/get_token"},
 		Scopes:    map[string]string{"imap": "mail-w", "pop3": "mail-w"}, Redirect: "https://127.0.0.1",
-		Withdraw: "https://login.aol.com/account/activity", Dead: "it ends after a change of the password, or when it is withdrawn",
+		Withdraw: "https://login.aol.com/account/activity", Dead: "it ends with a new password, or when it is withdrawn",
 	},
 	{
 		Name: "fastmail", Title: "Fastmail", Hosts: []string{"fastmail.com"}, Issuer: "https://api.fastmail.com",
@@ -101,13 +100,13 @@ var providers = []Provider{
 		Name: "yandex", Title: "Yandex", Hosts: []string{"yandex.com", "yandex.ru"},
 		Endpoints: Endpoints{"https://oauth.yandex.com/authorize", "https://oauth.yandex.com/token", "https://oauth.yandex.com/device/code"},
 		Scopes:    map[string]string{"imap": "mail:imap_full", "pop3": "mail:imap_full"}, Redirect: "http://localhost", NeedsSecret: true,
-		Withdraw: "https://id.yandex.com/security", Dead: "it ends after a year, after a change of the password, or when it is withdrawn",
+		Withdraw: "https://id.yandex.com/security", Dead: "it ends after a year, with a new password, or when it is withdrawn",
 	},
 	{
 		Name: "mailru", Title: "Mail.ru", Hosts: []string{"mail.ru"},
 		Endpoints: Endpoints{Authorize: "https://o2.mail.ru/login", Token: "https://o2.mail.ru/token"},
 		Scopes:    map[string]string{"imap": "mail.imap", "pop3": "mail.imap"}, Redirect: "http://localhost", NeedsSecret: true,
-		Withdraw: "https://id.mail.ru/security", Dead: "it ends after a change of the password, or when it is withdrawn",
+		Withdraw: "https://id.mail.ru/security", Dead: "it ends with a new password, or when it is withdrawn",
 	},
 }
 

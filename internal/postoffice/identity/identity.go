@@ -3,6 +3,7 @@
 package identity
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -24,13 +25,17 @@ type Behaviour struct {
 	Slow    int           // so often a device is told to slow down, before that
 	Device  string        // the error that a device gets in the end; "": none
 	Expires int           // seconds a device has; 0: 300
-	Token   func(w http.ResponseWriter, form url.Values) (answered bool)
+	Every   int           // seconds between the questions of a device; 0: 5
+	// Token, where set, may answer at the token endpoint instead.
+	Token func(w http.ResponseWriter, form url.Values) (answered bool)
 }
 
 // A Provider is an http.Handler. ClientID and ClientSecret are the one client it knows.
 type Provider struct {
 	Issuer                 string
 	ClientID, ClientSecret string
+	// Watch, where set before the first request, is called with each.
+	Watch func(*http.Request)
 
 	mu        sync.Mutex
 	behaviour Behaviour
@@ -120,6 +125,19 @@ func (p *Provider) Grant() string {
 	return p.newRefresh()
 }
 
+// Access returns a new access token, as a program of somebody else's would have it.
+func (p *Provider) Access() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.newAccess(time.Hour)
+}
+
+func (p *Provider) newAccess(life time.Duration) string {
+	token := p.secret("access")
+	p.access[token] = time.Now().Add(life)
+	return token
+}
+
 func (p *Provider) newRefresh() string {
 	token := p.secret("refresh")
 	p.refresh[token] = true
@@ -135,6 +153,9 @@ func (p *Provider) secret(kind string) string {
 
 // ServeHTTP serves the endpoints.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p.Watch != nil {
+		p.Watch(r)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r.ParseForm()
@@ -174,12 +195,9 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 func (p *Provider) device(w http.ResponseWriter) {
 	code, b := p.secret("device"), p.behaviour
 	p.devices[code] = &b
-	expires := 300
-	if b.Expires > 0 {
-		expires = b.Expires
-	}
+	expires, every := cmp.Or(b.Expires, 300), cmp.Or(b.Every, 5)
 	say(w, http.StatusOK, map[string]any{"device_code": code, "user_code": "WDJB-MJHT", "verification_uri": p.Issuer + "/activate",
-		"expires_in": expires, "interval": 5})
+		"expires_in": expires, "interval": every})
 }
 
 func (p *Provider) token(w http.ResponseWriter, form url.Values) {
@@ -256,13 +274,8 @@ func (p *Provider) byDevice(w http.ResponseWriter, code string) {
 
 // give hands out an access token, and a refresh token if there is one.
 func (p *Provider) give(w http.ResponseWriter, refresh string) {
-	life := p.behaviour.Life
-	if life == 0 {
-		life = time.Hour
-	}
-	access := p.secret("access")
-	p.access[access] = time.Now().Add(life)
-	a := map[string]any{"access_token": access, "token_type": "Bearer", "expires_in": int(life / time.Second)}
+	life := cmp.Or(p.behaviour.Life, time.Hour)
+	a := map[string]any{"access_token": p.newAccess(life), "token_type": "Bearer", "expires_in": int(life / time.Second)}
 	if refresh != "" {
 		a["refresh_token"] = refresh
 	}
