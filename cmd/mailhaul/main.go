@@ -38,7 +38,9 @@ An account is an e-mail address, me@example.org, whose servers are looked up
   pop3://user@host[:110]    imap://user@host[:143]    STLS or STARTTLS, or nothing
 with, after a "?", ca=FILE to trust a certificate authority of your own,
 pin=sha256/... to trust the server's key and nothing else (check shows it), or
-tls=none for a server on this very machine.
+tls=none for a server on this very machine; auth=MECHANISM to log in by that one
+(PLAIN, LOGIN, XOAUTH2, OAUTHBEARER, CRAM-MD5, USER), and as=OWNER for who logs in
+for another.
 
 Passwords are never given on the command line. They are taken from
   --source-password-file, --source-password-command (and --destination-...),

@@ -213,7 +213,50 @@ func TestTokenOfEachSession(t *testing.T) {
 	}
 }
 
-// TestOffice: each mechanism at the servers in memory, whose side is another's code for PLAIN and OAUTHBEARER.
+// TestOddPasswords: whatever stands in them, they arrive as they are, by whichever way.
+func TestOddPasswords(t *testing.T) {
+	for _, secret := range []string{" a b ", `q"u\o"`, "%s%d{3}", "{5+}", "ümläut ✓", "(*)", strings.Repeat("x\\", 500)} {
+		office := postoffice.New()
+		office.Account("me@example.org x", secret)
+		srv := office.IMAP(postoffice.Trouble{With: []string{"AUTH=LOGIN", "AUTH=CRAM-MD5"}})
+		for _, mechanism := range []string{"", "PLAIN", "LOGIN", "CRAM-MD5"} {
+			c := New(dial.Server{Host: "imap.example.org", Plain: true, Dialer: srv.Dial}, mail.Login{User: "me@example.org x", Password: word(secret), Mechanism: mechanism})
+			if _, err := c.Mailboxes(t.Context()); err != nil {
+				t.Errorf("%.20q by %q: %v", secret, mechanism, err)
+			}
+			c.Close()
+		}
+		srv.Close()
+	}
+}
+
+// TestSecretsStaySecret: not even a server that repeats what it was told, at the login or later, gets it shown.
+func TestSecretsStaySecret(t *testing.T) {
+	plain := base64.StdEncoding.EncodeToString([]byte("\x00me\x00" + canary))
+	for _, verb := range []string{"CAPABILITY", "LOGIN", "AUTHENTICATE", "LIST", "SELECT", "STATUS"} {
+		for _, line := range []string{"TAG NO you said " + canary, "TAG BAD [X " + canary + "] " + plain, "* BYE " + canary + " " + plain, "* OK [ALERT] " + canary + "\r\nTAG NO no", canary} {
+			for _, mechanism := range []string{"", "PLAIN"} {
+				s := &script{answer: on(verb, func(talk *talk, cmd string) {
+					if saying(line)(talk, cmd); !strings.Contains(line, "TAG") {
+						talk.conn.Close()
+					}
+				})}
+				c := s.as(t, mail.Login{User: "me", Password: password, Mechanism: mechanism})
+				report, err := c.Check(t.Context())
+				if _, more := c.Select(t.Context(), mail.Inbox); err == nil {
+					err = more
+				}
+				if text := fmt.Sprintf("%v %+v %+v", err, err, report); strings.Contains(text, canary) || strings.Contains(text, plain) {
+					t.Errorf("%s answered by %q: %s", verb, line, text)
+				}
+				c.Close()
+				s.running.Wait()
+			}
+		}
+	}
+}
+
+// TestMechanismsOfOffice: each mechanism at the servers in memory, whose side is another's code for PLAIN and OAUTHBEARER.
 func TestMechanismsOfOffice(t *testing.T) {
 	office := postoffice.New()
 	office.Account(`DOM\änn@example.org`, `p "q" \r % ü`).SetToken(func(token string) bool { return token == "t-0" })

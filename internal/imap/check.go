@@ -49,6 +49,9 @@ func (a *account) Check(ctx context.Context) (report Report, err error) {
 		report.Quotas, err = s.quotas()
 		known := s.guard.known()
 		report.Greeting, report.Said, report.Notes = known.greeting, known.said, known.notes
+		for i := range report.Said { // known has copied them
+			report.Said[i] = a.secret.Redact(report.Said[i])
+		}
 		return err
 	})
 	return report, err

@@ -114,7 +114,8 @@ func (o *Office) sasl(mechanism string, in func(*Account)) sasl.Server {
 func (o *Office) cram(challenge, response string) *Account {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	user, digest, _ := strings.Cut(response, " ")
+	end := strings.LastIndexByte(response, ' ') // for there may be others in the name
+	user, digest := response[:max(0, end)], response[end+1:]
 	a := o.accounts[user]
 	if a == nil {
 		return nil
