@@ -48,7 +48,7 @@ EXIT STATUS
   4    login refused
   5    temporary network or server trouble, run again
   6    a quota or limit was reached, run again later
-  7    what is at the destination differs from what was sent
+  7    the archive, or what is at the destination, differs from what it was
   8    the source shows only a part of its mail
   9    disk full or archive not writable
   10   no archive there

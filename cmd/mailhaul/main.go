@@ -74,6 +74,7 @@ func newRootCommand(t *terminal, i *interrupt) *cobra.Command {
 		newFoldersCommand(t),
 		newPlanCommand(t),
 		newStatusCommand(t),
+		newVerifyCommand(t, i),
 		newCheckCommand(t),
 		newLoginCommand(t),
 		newDemoCommand(t, i),

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/backup"
+	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/progress"
 	"github.com/mailhaul/mailhaul/migrate"
@@ -25,6 +26,7 @@ type report struct {
 	Seconds     float64            `json:"seconds"`
 	Source      *sourceReport      `json:"source,omitempty"`
 	Destination *destinationReport `json:"destination,omitempty"`
+	Verified    *verifyReport      `json:"archive,omitempty"`
 	Folders     []folderReport     `json:"folders,omitempty"`
 	// Dropped counts the messages that were appended, in this run or an earlier one, and are there without the flag.
 	Dropped  map[string]int  `json:"dropped_flags,omitempty"`
@@ -35,6 +37,7 @@ type report struct {
 	Error    string          `json:"error,omitempty"`
 	Hint     string          `json:"hint,omitempty"`
 	RunAgain string          `json:"run_again,omitempty"` // when a day's limit was reached: not before
+	found    []archive.Finding
 }
 
 type sourceReport struct {
@@ -191,6 +194,9 @@ const maxListed = 20
 // text is the report for people. Of a half that ended before it came to anything there is nothing to say.
 func (r *report) text() string {
 	var b strings.Builder
+	if r.Verified != nil {
+		b.WriteString(r.Verified.text())
+	}
 	if s := r.Source; s != nil && (s.Listed > 0 || r.Error == "") {
 		fmt.Fprintf(&b, "source:      %d listed: %s (%s)\n", s.Listed, counts(
 			"known", s.Known, "fetched", s.Fetched, "linked", s.Linked, "vanished", s.Vanished, "failed", r.named(progress.Source), "not reached", s.Failed-r.named(progress.Source)), size(s.Bytes))
@@ -211,8 +217,12 @@ func (r *report) text() string {
 		}
 		fmt.Fprintf(&b, "%s: %s: %s\n", f.State, mail.Printable(f.name()), mail.Printable(f.Reason))
 	}
-	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "%s: %s: %s\n", f.Kind, mail.Printable(f.Mailbox+" "+f.MessageID), mail.Printable(f.Reason))
+	for i, f := range r.Findings {
+		if i == maxListed && r.Verified != nil {
+			fmt.Fprintf(&b, "and %d more; --json lists them all\n", len(r.Findings)-i)
+			break
+		}
+		fmt.Fprintf(&b, "%s: %s: %s\n", f.Kind, mail.Printable(f.Mailbox+" "+cmp.Or(f.MessageID, f.Path)), mail.Printable(f.Reason))
 	}
 	return b.String()
 }

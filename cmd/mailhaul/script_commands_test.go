@@ -35,6 +35,7 @@ import (
 //	identity [WHAT]                     have a provider of identities, whose tokens all servers take; see identities
 //	granted GRANTTYPE N                 so many tokens were asked for that way
 //	hold pop3|imap VERB N, release      let the server wait with the answer to the N-th of these commands
+//	wreck DIR                           delete a message of cur/ in the archive, cut one, change a bit of one
 //	readonly DIR                        let nobody write there, by the means there are
 //	start mailhaul ARGUMENT...          run it in the background, up to the server's hold if there is one
 //	interrupt REGEXP                    send it SIGINT, and wait until it says so
@@ -52,6 +53,7 @@ var townCommands = map[string]func(ts *testscript.TestScript, neg bool, args []s
 	"granted":     inTown(2, (*town).granted),
 	"hold":        inTown(3, (*town).hold),
 	"release":     inTown(0, func(w *town, _ *testscript.TestScript, _ []string) { w.release() }),
+	"wreck":       inTown(1, (*town).wreck),
 	"readonly":    inTown(1, (*town).readonly),
 	"lastline":    inTown(2, (*town).lastline),
 	"start":       inTown(-1, (*town).start),
@@ -274,4 +276,15 @@ var letters = map[string]postoffice.Message{
 		UIDL:   "\x1b]0;owned\x07",
 	},
 	"large": {Octets: append([]byte("Message-ID: <large@letters.example>\r\n\r\n"), bytes.Repeat([]byte("large\r\n"), 20_000)...)},
+}
+
+func (w *town) wreck(ts *testscript.TestScript, args []string) {
+	files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "cur", "*"))
+	ts.Check(err)
+	text, err := os.ReadFile(files[2])
+	ts.Check(err)
+	text[len(text)/2] ^= 1
+	ts.Check(os.WriteFile(files[2], text, 0o600))
+	ts.Check(os.Remove(files[0]))
+	ts.Check(os.Truncate(files[1], 3))
 }

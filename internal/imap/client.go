@@ -21,3 +21,11 @@ func New(server dial.Server, login mail.Login) *Client {
 // Serial reports whether the server takes one message after the other, because it has to be asked before each: it has no
 // LITERAL+ (RFC 7888). It is known when there is a session.
 func (c *Client) Serial() bool { return c.session != nil && !c.session.caps.has("LITERAL+") }
+
+// NewViewer returns a Client that opens mailboxes with EXAMINE and says nothing that could change anything, as long as
+// nothing is appended, created or marked.
+func NewViewer(server dial.Server, login mail.Login) *Client {
+	c := New(server, login)
+	c.readOnly = true
+	return c
+}

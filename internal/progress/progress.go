@@ -24,10 +24,11 @@ type Event interface{ event() }
 // A Half says which half of the work an event is about.
 type Half string
 
-// The two halves.
+// The two halves, and what is none.
 const (
 	Source      Half = "source"      // from the source into the archive
 	Destination Half = "destination" // from the archive to the destination
+	Archive     Half = "archive"     // neither: the archive alone
 )
 
 type (
