@@ -48,10 +48,11 @@ const (
 
 // A Finding is one message that is at the destination, but not as it was sent.
 type Finding struct {
-	Kind      string // "altered"
+	Kind      string // "altered" or "missing"
 	Ref       mail.Ref
 	MessageID string
 	Reason    string
+	mailbox   string // at the destination; Verification only
 }
 
 func failure(e archive.Entry, state, reason string) Failure {

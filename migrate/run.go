@@ -54,6 +54,19 @@ func (j Job) wanted() archive.Wanted { return archive.Wanted{Gone: j.IncludeGone
 // recorded: the next Run settles what was under way and goes on from there.
 func (j Job) Run(ctx context.Context) (Report, error) {
 	j.Watch = alone(j.Watch)
+	r := newRun(j)
+	before, err := j.Archive.Counts(j.Account)
+	if err != nil {
+		return Report{}, err
+	}
+	err = r.begin(ctx)
+	r.noteDropped()
+	report, rerr := r.report(before)
+	return report, cmp.Or(err, rerr)
+}
+
+// newRun returns a run that has no hands yet.
+func newRun(j Job) *run {
 	r := &run{
 		Job:     j,
 		boxes:   map[string]*box{},
@@ -70,14 +83,7 @@ func (j Job) Run(ctx context.Context) (Report, error) {
 	if from, ok := j.Archive.Account(); ok {
 		r.flagless = from.Protocol == "pop3"
 	}
-	before, err := j.Archive.Counts(j.Account)
-	if err != nil {
-		return Report{}, err
-	}
-	err = r.begin(ctx)
-	r.noteDropped()
-	report, rerr := r.report(before)
-	return report, cmp.Or(err, rerr)
+	return r
 }
 
 // run is one Run under way. All that is here belongs to the hand that has the floor.
