@@ -27,6 +27,7 @@ type report struct {
 	Source      *sourceReport      `json:"source,omitempty"`
 	Destination *destinationReport `json:"destination,omitempty"`
 	Verified    *verifyReport      `json:"archive,omitempty"`
+	Against     *againstReport     `json:"against,omitempty"`
 	Folders     []folderReport     `json:"folders,omitempty"`
 	// Dropped counts the messages that were appended, in this run or an earlier one, and are there without the flag.
 	Dropped  map[string]int  `json:"dropped_flags,omitempty"`
@@ -197,6 +198,9 @@ func (r *report) text() string {
 	if r.Verified != nil {
 		b.WriteString(r.Verified.text())
 	}
+	if r.Against != nil {
+		b.WriteString(r.Against.text())
+	}
 	if s := r.Source; s != nil && (s.Listed > 0 || r.Error == "") {
 		fmt.Fprintf(&b, "source:      %d listed: %s (%s)\n", s.Listed, counts(
 			"known", s.Known, "fetched", s.Fetched, "linked", s.Linked, "vanished", s.Vanished, "failed", r.named(progress.Source), "not reached", s.Failed-r.named(progress.Source)), size(s.Bytes))
@@ -218,7 +222,7 @@ func (r *report) text() string {
 		fmt.Fprintf(&b, "%s: %s: %s\n", f.State, mail.Printable(f.name()), mail.Printable(f.Reason))
 	}
 	for i, f := range r.Findings {
-		if i == maxListed && r.Verified != nil {
+		if i == maxListed && r.Command == "verify" {
 			fmt.Fprintf(&b, "and %d more; --json lists them all\n", len(r.Findings)-i)
 			break
 		}

@@ -57,6 +57,9 @@ func runStatus(t *terminal, dir string) error {
 	if err := t.showTraffic(a); err != nil {
 		return err
 	}
+	if err := t.showVerified(a); err != nil {
+		return err
+	}
 	for _, f := range folders {
 		if t.json {
 			writeJSON(t.out, f)

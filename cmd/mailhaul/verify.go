@@ -25,13 +25,27 @@ With --repair, moved messages are taken in where they lie, damaged files are put
 aside in mailhaul/damaged, and what the archive holds twice is copied. What is
 left then is fetched again from the account given with --source, as backup does;
 without it, by the next backup.
+
+With --against, every message of the archive is looked for in an account. At a
+destination it is present, missing or altered, as its folders show; --deep reads
+what is there and compares it octet by octet, --sample N so many of all. What a
+server does to all mail that it is given, as adding a field, is said and is no
+difference; in single messages it is. At the source it is the other way round:
+what it shows must be archived. Nothing there is changed or marked. A run that is
+broken off goes on where it stopped, and status shows the last result.
 `
 
 type verifyOptions struct {
-	repair bool
-	from   string
-	source party
-	report reportFile
+	repair      bool
+	from        string
+	source      party
+	against     string
+	account     party
+	deep        bool
+	sample      int
+	includeGone bool
+	folders     folderOptions
+	report      reportFile
 }
 
 func (o *verifyOptions) addFlags(f *pflag.FlagSet) {
@@ -40,6 +54,12 @@ func (o *verifyOptions) addFlags(f *pflag.FlagSet) {
 	o.source = party{role: "source"}
 	o.source.addFlags(f, false)
 	o.source.reach.addFlags(f)
+	f.StringVar(&o.against, "against", "", "look for every message in `ACCOUNT`, the source or a destination")
+	f.BoolVar(&o.deep, "deep", false, "with --against: read what is there and compare it octet by octet")
+	f.IntVar(&o.sample, "sample", 0, "with --against: read only `N` messages, always the same")
+	f.BoolVar(&o.includeGone, "include-gone", false, "with --against: look also for what the source does not show any more")
+	o.account.addFlags(f, true)
+	o.folders.addFlags(f)
 	o.report.addFlag(f)
 }
 
@@ -49,7 +69,7 @@ func newVerifyCommand(t *terminal, i *interrupt) *cobra.Command {
 		Use:               "verify ARCHIVE",
 		Short:             "compare every message of an archive with what was archived",
 		Long:              verifyHelp,
-		Example:           "  mailhaul verify ./mail\n  mailhaul verify ./mail --repair --source pop3s://me@pop.example.org",
+		Example:           "  mailhaul verify ./mail\n  mailhaul verify ./mail --repair --source pop3s://me@pop.example.org\n  mailhaul verify ./mail --against imaps://me@imap.example.net --deep",
 		Args:              exactArgs("ARCHIVE"),
 		ValidArgsFunction: completes("ARCHIVE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,6 +78,21 @@ func newVerifyCommand(t *terminal, i *interrupt) *cobra.Command {
 	}
 	o.addFlags(cmd.Flags())
 	return cmd
+}
+
+// fit refuses flags that say nothing together.
+func (o *verifyOptions) fit() error {
+	switch {
+	case o.from != "" && !o.repair:
+		return usageError{errors.New("--source is for --repair"), "add --repair, or leave --source out"}
+	case o.against == "" && (o.deep || o.sample > 0 || o.includeGone):
+		return usageError{errors.New("--deep, --sample and --include-gone are for --against"), "add --against ACCOUNT; the archive's own mail is always read"}
+	case o.against != "" && o.repair:
+		return usageError{errors.New("--repair mends the archive, not an account"), "give one of --repair and --against; restore brings what is missing"}
+	case o.sample < 0:
+		return usageError{fmt.Errorf("--sample %d: it is a number of messages", o.sample), "leave it out to read all, with --deep"}
+	}
+	return nil
 }
 
 // A verifyReport counts what verify has looked at.
@@ -70,8 +105,12 @@ type verifyReport struct {
 
 func runVerify(ctx context.Context, t *terminal, i *interrupt, o verifyOptions, dir string) error {
 	began := time.Now()
-	if o.from != "" && !o.repair {
-		return usageError{errors.New("--source is for --repair"), "add --repair, or leave --source out"}
+	if err := o.fit(); err != nil {
+		return err
+	}
+	if o.against != "" {
+		o.account.reach = o.source.reach
+		return runAgainst(ctx, t, i, &o, dir)
 	}
 	if o.from != "" {
 		if err := o.source.parse(ctx, t, o.from); err != nil {
