@@ -5,6 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -258,4 +261,38 @@ func TestVerifyAtDovecot(t *testing.T) {
 		t.Errorf("%+v, %v", v, err)
 	}
 	t.Logf("200 messages at Dovecot: %d present, %d read, %d findings", v.Present, v.Read, len(v.Findings))
+
+	want := map[string]string{}
+	files, err := filepath.Glob(filepath.Join(s.MailDir(user), "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil || !bytes.HasPrefix(text, []byte("Message-ID: <")) || tried == len(tampered) {
+			continue
+		}
+		id, _, _ := bytes.Cut(text[len("Message-ID: "):], []byte("\r"))
+		id, _, _ = bytes.Cut(id, []byte("\n"))
+		w := tampered[tried]
+		tried++
+		want[string(id)] = w.kind
+		octets := w.do(bytes.Clone(bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))))
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		if octets != nil {
+			s.Deliver(t, user, mail.Inbox, octets, nil, time.Time{})
+		}
+	}
+	v, err = migrate.Verification{Job: migrate.Job{Archive: a, Destination: view, Account: there}, Deep: true}.Run(t.Context())
+	got := map[string]string{}
+	for _, f := range v.Findings {
+		got[f.MessageID] = f.Kind
+	}
+	t.Logf("%d of them tampered with: %d findings", tried, len(got))
+	if err != nil || tried != len(tampered) || !maps.Equal(got, want) || len(v.Findings) != len(want) {
+		t.Errorf("found %v, want %v; %v", got, want, err)
+	}
 }

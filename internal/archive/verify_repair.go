@@ -119,6 +119,9 @@ func (a *Archive) takeBack(f Finding) error {
 		return err
 	}
 	path := to.path("cur", r.name.String())
+	if _, err := a.root.Lstat(path); !isNone(err) {
+		return diskError("open", path, err) // something else is in its place
+	}
 	err = a.inFolders([]*folder{to}, func() error {
 		return a.act("rename", path, func() error { return a.root.Rename(f.Path, path) })
 	})
