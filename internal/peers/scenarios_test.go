@@ -115,8 +115,8 @@ func pulls(c corpus) []scenario {
 	return []scenario{
 		{kind: pullPOP3, corpus: c, contenders: slowPOP3, promises: []promise{inMemory}},
 		{kind: pullIMAP, corpus: c, contenders: slowIMAP, promises: []promise{inMemory}},
-		{kind: pullPOP3, corpus: c, disk: true, contenders: slowPOP3, promises: []promise{ofFloor(1.3), beside("mpop", 0.7)}},
-		{kind: pullIMAP, corpus: c, disk: true, contenders: slowIMAP, promises: []promise{ofFloor(1.3), beside("mbsync", 0.7)}},
+		{kind: pullPOP3, corpus: c, disk: true, contenders: pop3, promises: []promise{ofFloor(1.3), beside("mpop", 0.7)}},
+		{kind: pullIMAP, corpus: c, disk: true, contenders: imap, promises: []promise{ofFloor(1.3), beside("mbsync", 0.7)}},
 		{kind: pullPOP3, corpus: c, rtt: far, contenders: farPOP3, promises: []promise{ofFloor(1.3)}},
 		{kind: pullIMAP, corpus: c, rtt: far, contenders: slowIMAP, promises: []promise{
 			{beside: theFloor, times: 1, plus: 8 * far, words: "≤ floor + 8 RTT"}, beside("mbsync", 1)}},
