@@ -28,7 +28,9 @@ type party struct {
 	// tokenCommand is what has tokens instead of a password; client, what to sign in with, where it is configured.
 	tokenCommand string
 	client       oauth.Client
-	sessions     int // at most so many at once; 0: one
+	sessions     int            // at most so many at once; 0: one
+	connections  *pflag.Flag    // what says so
+	limits       *accountLimits // of the configuration; nil: it says nothing
 	watch        func(discover.Step)
 	typed        string             // what was parsed
 	account      account.Account    // after parse
@@ -93,6 +95,7 @@ const maxSessions = 30
 // addSessions adds the flag for how many connections there may be at once.
 func (p *party) addSessions(f *pflag.FlagSet) {
 	f.IntVar(&p.sessions, "max-connections", 3, "use at most `N` connections at once to the destination")
+	p.connections = f.Lookup("max-connections")
 }
 
 // A destination is an account opened for writing, in as many sessions as are wanted.

@@ -33,13 +33,16 @@ func (r *reach) addFlags(f *pflag.FlagSet) {
 // parse makes an account of what was typed: a URL as it is, or an address whose servers are looked up. A destination
 // must speak what mail can be given by. Asked once more for the same, it does nothing.
 func (p *party) parse(ctx context.Context, t *terminal, typed string) error {
+	typed, err := p.lookUp(t, typed)
+	if err != nil {
+		return err
+	}
 	if p.sessions < 0 || p.sessions > maxSessions {
 		return usageError{fmt.Errorf("--max-connections %d: from 1 to %d make sense", p.sessions, maxSessions), "most providers allow 10 to 15 at once, your mail program's among them"}
 	}
 	if typed == p.typed {
 		return nil
 	}
-	var err error
 	if protocol, address, ok := asAddress(typed); ok {
 		err = p.find(ctx, t, protocol, address)
 	} else {

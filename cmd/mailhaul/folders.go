@@ -96,6 +96,7 @@ type survey struct {
 	daily               dailyOptions
 	source, destination party
 	includeGone         bool
+	fromArchive         bool // what is looked at is an archive, whatever its name
 	merge               mergeBy
 }
 
@@ -162,7 +163,11 @@ func (s *survey) lookAt(ctx context.Context, t *terminal, args []string) (outloo
 			return outlook{}, err
 		}
 	}
-	if isAccount(args[0]) {
+	fromAccount, err := t.isAccount(args[0])
+	if err != nil && !s.fromArchive {
+		return outlook{}, err
+	}
+	if fromAccount && !s.fromArchive {
 		return s.lookAtAccount(ctx, t, args, rules)
 	}
 	a, err := archive.View(args[0])

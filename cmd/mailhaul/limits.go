@@ -20,6 +20,9 @@ func (o *dailyOptions) addFlags(f *pflag.FlagSet) {
 // of returns the limits of an account, by archive.Way. What a source is told is not worth one.
 func (o *dailyOptions) of(p *party) (limit [2]int64) {
 	known := p.account.Allowance()
+	if p.limits != nil {
+		known.Down, known.Up = p.limits.download.or(known.Down), p.limits.upload.or(known.Up)
+	}
 	limit[archive.Down] = o.download.or(known.Down)
 	if p.role == "destination" {
 		limit[archive.Up] = o.upload.or(known.Up)
@@ -62,3 +65,15 @@ func moreDays(octets, limit int64, direction string, p *party) string {
 }
 
 func daysText(n, limit int64) string { return fmt.Sprintf("about %d days at %s a day", n, size(limit)) }
+
+// over returns the limits, with those of the account where nobody has said another.
+func (o *limitOptions) over(account *accountLimits) (messageRate, bandwidth) {
+	rate, width := o.rate, o.bandwidth
+	if account != nil && rate.text == "" {
+		rate = account.rate
+	}
+	if account != nil && width.text == "" {
+		width = account.bandwidth
+	}
+	return rate, width
+}

@@ -42,6 +42,8 @@ tls=none for a server on this very machine; auth=MECHANISM to log in by that one
 (PLAIN, LOGIN, XOAUTH2, OAUTHBEARER, CRAM-MD5, USER), and as=OWNER for who logs in
 for another.
 
+An account of the configuration (mailhaul init makes one) is called by its name.
+
 Passwords are never given on the command line. They are taken from
   --source-password-file, --source-password-command (and --destination-...),
   MAILHAUL_SOURCE_PASSWORD, MAILHAUL_DESTINATION_PASSWORD, MAILHAUL_PASSWORD,
@@ -77,6 +79,8 @@ func newRootCommand(t *terminal, i *interrupt) *cobra.Command {
 		newVerifyCommand(t, i),
 		newCheckCommand(t),
 		newLoginCommand(t),
+		newInitCommand(t),
+		newRunCommand(t, i),
 		newDemoCommand(t, i),
 		newCompletionCommand(t),
 		newVersionCommand(t),

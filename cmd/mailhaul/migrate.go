@@ -78,7 +78,7 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 		return err
 	}
 	if o.restore.dryRun {
-		return dryRun(ctx, t, &survey{o.restore.folders, o.restore.limits.dailyOptions, o.source, o.restore.destination, o.restore.includeGone, o.restore.merge}, from, to)
+		return dryRun(ctx, t, &survey{o.restore.folders, o.restore.limits.dailyOptions, o.source, o.restore.destination, o.restore.includeGone, false, o.restore.merge}, from, to)
 	}
 	a, err := o.openArchive(t, o.archive)
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 type report struct {
 	Event       string             `json:"event"`
 	Command     string             `json:"command"`
+	Job         string             `json:"job,omitempty"` // of run
 	Exit        int                `json:"exit"`
 	Seconds     float64            `json:"seconds"`
 	Source      *sourceReport      `json:"source,omitempty"`
@@ -161,10 +162,14 @@ func (t *terminal) conclude(r *report, began time.Time, acceptRefused bool, file
 func (t *terminal) showReport(r *report) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.json {
+	r.Job, t.last = t.job, r
+	switch {
+	case t.json:
 		writeJSON(t.out, r)
-	} else {
+	case t.job == "":
 		fmt.Fprint(t.out, r.text())
+	case r.text() != "" && (!t.quiet || r.Exit != exitDone): // at night nobody wants to hear that all is well
+		fmt.Fprintf(t.out, "%s:\n%s", t.job, r.text())
 	}
 }
 

@@ -82,7 +82,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 		return err
 	}
 	if o.dryRun {
-		s := survey{folderOptions: o.folders, daily: o.limits.dailyOptions, destination: o.destination, includeGone: o.includeGone, merge: o.merge}
+		s := survey{folderOptions: o.folders, daily: o.limits.dailyOptions, destination: o.destination, includeGone: o.includeGone, fromArchive: true, merge: o.merge}
 		s.source.reach = o.destination.reach
 		return dryRun(ctx, t, &s, dir, to)
 	}

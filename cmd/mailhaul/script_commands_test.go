@@ -37,6 +37,7 @@ import (
 //	hold pop3|imap VERB N, release      let the server wait with the answer to the N-th of these commands
 //	wreck DIR                           delete a message of cur/ in the archive, cut one, change a bit of one
 //	readonly DIR                        let nobody write there, by the means there are
+//	subst FROM TO                       write a file, with the variables in it, but for passwords, replaced
 //	start mailhaul ARGUMENT...          run it in the background, up to the server's hold if there is one
 //	interrupt REGEXP                    send it SIGINT, and wait until it says so
 //	finish STATUS                       wait for its end; stdout and stderr are its
@@ -56,6 +57,7 @@ var townCommands = map[string]func(ts *testscript.TestScript, neg bool, args []s
 	"wreck":       inTown(1, (*town).wreck),
 	"readonly":    inTown(1, (*town).readonly),
 	"lastline":    inTown(2, (*town).lastline),
+	"subst":       inTown(2, (*town).subst),
 	"start":       inTown(-1, (*town).start),
 	"interrupt":   inTown(1, (*town).interrupt),
 	"finish":      inTown(1, (*town).finish),
@@ -146,6 +148,9 @@ func checkJSON(ts *testscript.TestScript, status int) {
 	}
 	var r report
 	json.Unmarshal([]byte(lines[len(lines)-1]), &r)
+	if r.Event == "summary" && r.Exit == status { // of run
+		return
+	}
 	if r.Event != "report" && status == 0 { // status and check have another result
 		return
 	}
@@ -186,6 +191,12 @@ func (w *town) lastline(ts *testscript.TestScript, args []string) {
 		ts.Fatalf("the last line is: %s", lines[len(lines)-1])
 	}
 	ts.Setenv(args[1], match[1])
+}
+
+// subst leaves $PASSWORD to the shell that is to have it.
+func (w *town) subst(ts *testscript.TestScript, args []string) {
+	text := strings.NewReplacer("$POP3", ts.Getenv("POP3"), "$IMAP", ts.Getenv("IMAP")).Replace(ts.ReadFile(args[0]))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }
 
 func (w *town) certificate(ts *testscript.TestScript, args []string) {

@@ -22,17 +22,22 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/mailhaul/mailhaul/internal/config"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/oauth"
 )
 
 type terminal struct {
-	in       *os.File
-	out, err io.Writer
-	json     bool
-	quiet    bool
-	progress progressMode
-	sources  map[string]*oauth.Source // of tokens, by account
+	in         *os.File
+	out, err   io.Writer
+	json       bool
+	quiet      bool
+	progress   progressMode
+	configFile string                   // --config
+	configured *config.File             // as it was read; nil: it was not
+	job        string                   // what run is at
+	last       *report                  // the one shown last
+	sources    map[string]*oauth.Source // of tokens, by account
 
 	working atomic.Bool // a job is at work: an interrupt lets it finish its batch
 	mu      sync.Mutex  // one line at a time
@@ -43,6 +48,7 @@ func (t *terminal) addFlags(f *pflag.FlagSet) {
 	t.progress = "auto"
 	f.BoolVar(&t.json, "json", false, "events as JSON lines on standard output, the report last")
 	f.BoolVarP(&t.quiet, "quiet", "q", false, "nothing but the result")
+	f.StringVar(&t.configFile, "config", "", "the configuration is in `FILE`")
 	f.Var(&t.progress, "progress", "auto, bar, plain or none")
 }
 
@@ -57,6 +63,9 @@ func (t *terminal) line(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.bar.erase()
+	if t.job != "" {
+		text = t.job + ": " + text
+	}
 	fmt.Fprintf(t.err, "mailhaul: %s\n", text)
 }
 
@@ -72,12 +81,18 @@ func (t *terminal) farewell(command string, err error) int {
 		r := newReport(command)
 		r.Exit = status
 		r.blame(err)
-		writeJSON(t.out, r)
+		t.showReport(r)
 	}
 	if status == exitInterrupted {
 		t.line("interrupted; run the same command again to go on")
 		return status
 	}
+	t.complain(err)
+	return status
+}
+
+// complain says what went wrong, and what can be done about it.
+func (t *terminal) complain(err error) {
 	given := ""
 	for _, e := range causes(err) {
 		t.line("error: " + mail.Printable(e.Error()))
@@ -86,7 +101,6 @@ func (t *terminal) farewell(command string, err error) int {
 			given = hint
 		}
 	}
-	return status
 }
 
 // causes returns the errors that were joined, each for itself.

@@ -39,12 +39,13 @@ type traffic struct {
 
 // count has all that goes to and from the party counted and limited, until close.
 func (o *limitOptions) count(a *archive.Archive, p *party, i *interrupt) (*traffic, error) {
-	c := &traffic{archive: a, account: p.account.Key(), limit: o.of(p), pace: pace{every: o.rate.every}, stop: i.stop,
+	rate, width := o.over(p.limits)
+	c := &traffic{archive: a, account: p.account.Key(), limit: o.of(p), pace: pace{every: rate.every}, stop: i.stop,
 		over: make(chan struct{}), ended: make(chan struct{})}
 	if c.note(); c.failed != nil {
 		return nil, c.failed
 	}
-	p.meter, p.throttle = &c.meter, o.bandwidth.throttle
+	p.meter, p.throttle = &c.meter, width.throttle
 	go c.keepNoting()
 	return c, nil
 }
