@@ -181,7 +181,7 @@ func TestErrors(t *testing.T) {
 		{"[accounts.a]\nurl = 'me@example.org'\n", "line 2: the url is an address", "write address ="},
 		{"[accounts.a]\naddress = 'imaps://me@example.org'\n", "line 2: the address is a URL", "write url ="},
 		{"[accounts.a]\naddress = 'me'\n", "line 2: the address is none", "write address ="},
-		{"[accounts.a]\nurl = 'smtp://me@example.org'\n", "line 2: no account begins with smtp://", "write pop3s://"},
+		{"[accounts.a]\nurl = 'smtp://me@example.org'\n", "line 2: no account begins with smtp://", "pop3s://USER@HOST"},
 		{"[accounts.a]\n\n\nurl = 'imaps://me:" + slip + "@example.org'\n", "line 4: a password does not belong in the account", "leave out the colon"},
 		{"[accounts.a]\nurl = 'imap://me@example.org?tls=none'\n", "line 2: tls=none would send the password", ""},
 		{a[:len(a)-2] + "?ca=x\"\nca = 'y'\n", "line 2: ca= stands there twice", ""},
