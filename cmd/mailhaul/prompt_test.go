@@ -55,12 +55,7 @@ func ask(t *testing.T) (*town, *tty) {
 	tty := openTTY(t)
 	tty.cmd = exec.Command("mailhaul", "backup", w.urls["pop3"], w.work+"/mail")
 	tty.cmd.Env = append(os.Environ(), "MAILHAUL_KEYRING=file", "XDG_STATE_HOME="+w.work)
-	tty.cmd.Stdin, tty.cmd.Stdout, tty.cmd.Stderr = tty.slave, tty.slave, tty.slave
-	tty.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := tty.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tty.cmd.Process.Kill() })
+	tty.run(t)
 	tty.until(t, func() bool {
 		return strings.Contains(tty.shown.String(), "password of "+townUser+" at 127.0.0.1: ") && !tty.echoes(t)
 	})
@@ -99,6 +94,17 @@ func openTTY(t *testing.T) *tty {
 		}
 	}()
 	return terminal
+}
+
+// run starts the terminal's command, as its shell would.
+func (tty *tty) run(t *testing.T) {
+	t.Helper()
+	tty.cmd.Stdin, tty.cmd.Stdout, tty.cmd.Stderr = tty.slave, tty.slave, tty.slave
+	tty.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := tty.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tty.cmd.Process.Kill() })
 }
 
 func control(t *testing.T, f *os.File, request uintptr, arg unsafe.Pointer) {

@@ -34,7 +34,7 @@ var identities = map[string]identity.Behaviour{
 	"device":  {Every: 1, Pending: 1},
 	"refuses": {Every: 1, Device: "access_denied"},
 	"brief":   {Life: time.Second},
-	"stuck":   {Token: func(w http.ResponseWriter, _ url.Values) bool {
+	"stuck": {Token: func(w http.ResponseWriter, _ url.Values) bool {
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(503)
 		return true
