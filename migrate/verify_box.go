@@ -176,6 +176,9 @@ func (b *proofBox) miss(x expected, e archive.Entry) error {
 		Mailbox: x.Mailbox, Validity: b.box.status.Validity, Why: x.why}})
 }
 
+// byID reports whether the person wanted one message of a Message-ID: another counts for this one, whatever it holds.
+func (s sighted) byID() bool { return s.State == archive.Merged && s.Reason == ByID }
+
 // judgeAll proves what was seen, in batches, each of them written down.
 func (b *proofBox) judgeAll(ctx context.Context, seen []sighted) error {
 	for len(seen) > 0 {
@@ -209,12 +212,13 @@ func (b *proofBox) judgeSome(ctx context.Context, seen []sighted) error {
 		}
 		if is && b.Deep && !was.Read.IsZero() && !was.Read.Before(b.began) && was.UID == s.uid && was.Validity == b.box.status.Validity && was.Mailbox == b.box.name {
 			before[i] = was
-		} else if b.Deep && (b.sampled == nil || b.sampled[s.Entry]) || s.strict {
+		} else if (b.Deep && (b.sampled == nil || b.sampled[s.Entry]) || s.strict) && !s.byID() {
 			uids = append(uids, s.uid)
 		}
 	}
 	slices.Sort(uids)
-	shown, err := b.readBack(ctx, slices.Compact(uids))
+	uids = slices.Compact(uids) // several were merged into one
+	shown, err := b.readBack(ctx, uids)
 	if err != nil {
 		return err
 	}
@@ -255,6 +259,10 @@ func (b *proofBox) count(s sighted, p archive.Proof) {
 func (b *proofBox) judge(s sighted, shown map[uint32]reading, read []uint32) (archive.Proof, error) {
 	p := archive.Proof{Entry: s.Entry, Verdict: archive.ProvedPresent, At: time.Now(), Mailbox: b.box.name,
 		Validity: b.box.status.Validity, UID: s.uid}
+	if s.byID() {
+		p.Why = "merged with another message of the same Message-ID"
+		return p, nil
+	}
 	if _, asked := slices.BinarySearch(read, s.uid); !asked {
 		return p, nil
 	}

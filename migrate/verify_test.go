@@ -19,6 +19,7 @@ import (
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/postoffice"
 	"github.com/mailhaul/mailhaul/internal/postoffice/dovecot"
+	"github.com/mailhaul/mailhaul/internal/postoffice/trial"
 	"github.com/mailhaul/mailhaul/internal/progress"
 	"github.com/mailhaul/mailhaul/migrate"
 )
@@ -294,5 +295,36 @@ func TestVerifyAtDovecot(t *testing.T) {
 	t.Logf("%d of them tampered with: %d findings", tried, len(got))
 	if err != nil || tried != len(tampered) || !maps.Equal(got, want) || len(v.Findings) != len(want) {
 		t.Errorf("found %v, want %v; %v", got, want, err)
+	}
+}
+
+// TestVerifyMendedAndMerged guards that what is there as a mended copy is compared with that copy, and that what was
+// merged is found in what it was merged into; and that both are missing when that is gone.
+func TestVerifyMendedAndMerged(t *testing.T) {
+	for _, tc := range []struct {
+		why     string
+		trouble postoffice.Trouble
+		push    push
+	}{
+		{"mended", strict(), push{repair: true}},
+		{"merged by Message-ID", postoffice.Trouble{}, push{merge: true}},
+	} {
+		acct, srv := office(t, tc.trouble)
+		p := tc.push
+		p.dir, p.dst, p.pause = filled(t, trial.Mail()...), client(srv), noWait
+		if _, err := p.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		v, err := verify(t, p.dir, viewer(srv), nil)
+		if err != nil || v.Present != len(trial.Mail()) || len(v.Findings)+v.Extra > 0 {
+			t.Errorf("%s: %+v, %v", tc.why, v, err)
+		}
+		for _, m := range acct.Messages(mail.Inbox) {
+			acct.Expunge(mail.Inbox, m.UID)
+		}
+		v, err = verify(t, p.dir, viewer(srv), nil)
+		if err != nil || v.Missing != len(trial.Mail()) || len(v.Findings) != len(trial.Mail()) {
+			t.Errorf("%s, and all gone: %+v, %v", tc.why, v, err)
+		}
 	}
 }
