@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,7 +107,7 @@ func (t *terminal) againstSource(ctx context.Context, i *interrupt, o *verifyOpt
 	rep.Against = newAgainst(got.Verification, o)
 	rep.Against.LeftOut, rep.Against.source = got.Gone, true
 	for _, f := range got.Findings {
-		rep.Findings = append(rep.Findings, findingReport{Kind: f.Kind, Mailbox: f.Ref.Mailbox, MessageID: cmp.Or(f.MessageID, f.Ref.String()), Reason: f.Reason})
+		rep.Findings = append(rep.Findings, findingReport{Kind: f.Kind, Mailbox: f.Ref.Mailbox, MessageID: f.MessageID, Reason: f.Reason + " (" + f.Ref.String() + ")"})
 	}
 	return err
 }
