@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
@@ -33,6 +34,9 @@ func (d *draft) add(source, destination *acquaintance) {
 
 // account returns the name of the account, and writes it down if it is new.
 func (d *draft) account(who *acquaintance) string {
+	if file, err := filepath.Abs(who.account.CAFile); err == nil && who.account.CAFile != "" {
+		who.account.CAFile = file // wherever mailhaul is started the next time
+	}
 	name, known := d.known(who)
 	if !known {
 		name = d.free(nameOf(who.account.User, who.account.Host), func(name string) bool {

@@ -42,6 +42,9 @@ const maxTries = 3
 
 func runInit(ctx context.Context, t *terminal) error {
 	name, err := t.configPath()
+	if err == nil {
+		name, err = filepath.Abs(name)
+	}
 	if err != nil {
 		return err
 	}
@@ -257,7 +260,7 @@ func (t *terminal) finish(ctx context.Context, name string, d *draft) error {
 	}
 	flag := ""
 	if t.configFile != "" {
-		flag = " --config " + quoteArg(t.configFile)
+		flag = " --config " + quoteArg(name)
 	}
 	t.line("written. Next: mailhaul run " + d.job + flag)
 	t.line("for runs without you, keep the password first: mailhaul login " + strings.Join(d.names, flag+", mailhaul login ") + flag)

@@ -3,6 +3,9 @@
 package main
 
 import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -132,12 +135,16 @@ func TestInitFails(t *testing.T) {
 		"wrong password":      {"imap", "sound", []string{"wrong-1\n", "wrong-2\n", "wrong-3\n"}, exitLogin, "refused the login"},
 		"another name":        {"imap", "other-name", []string{canary + "\n"}, exitFailed, "mail.other.example"},
 		"unknown authority":   {"pop3", "stranger", []string{canary + "\n"}, exitFailed, "certificate"},
+		"IMAP switched off":   {"imap", "off", []string{canary + "\n", canary + "\n", canary + "\n"}, exitLogin, "not enabled for IMAP"},
 		"Ctrl-C at the login": {"pop3", "sound", []string{"\x03"}, exitInterrupted, "interrupted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := newNewcomer(t)
 			url, err := n.town.listen(tt.server, tt.certificate)
+			if tt.certificate == "off" {
+				url = switchedOff(t, n.town)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,6 +172,39 @@ func TestInitFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// switchedOff is the URL of a server that lets nobody in, as Gmail does where IMAP is switched off.
+func switchedOff(t *testing.T, w *town) string {
+	l, err := tls.Listen("tcp", "127.0.0.1:0", w.ca.Server("127.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				fmt.Fprint(conn, "* OK [CAPABILITY IMAP4rev1] ready\r\n")
+				for lines := bufio.NewScanner(conn); lines.Scan(); {
+					tag, command, _ := strings.Cut(lines.Text(), " ")
+					switch {
+					case strings.HasPrefix(command, "CAPABILITY"):
+						fmt.Fprintf(conn, "* CAPABILITY IMAP4rev1\r\n%s OK done\r\n", tag)
+					case strings.HasPrefix(command, "LOGOUT"):
+						fmt.Fprintf(conn, "* BYE bye\r\n%s OK done\r\n", tag)
+					default:
+						fmt.Fprintf(conn, "%s NO [ALERT] Your account is not enabled for IMAP use. Please visit your Gmail settings page and enable your account for IMAP access. (Failure)\r\n", tag)
+					}
+				}
+			}()
+		}
+	}()
+	return "imaps://" + townUser + "@" + l.Addr().String() + "?ca=" + w.work + "/ca.pem"
 }
 
 // TestInitLeft guards that a no, and an interrupt at any question, leave nothing.
