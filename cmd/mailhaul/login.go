@@ -71,6 +71,9 @@ func runLogin(ctx context.Context, t *terminal, o *loginOptions, typed string) e
 	if o.forget {
 		return t.forget(ctx, o.account)
 	}
+	if o.tokenCommand != "" {
+		return usageError{errors.New("the account has a token command, which is asked at every login: there is nothing to keep"), "mailhaul check tries it"}
+	}
 	client, err := o.clientOf(ctx, t)
 	if err != nil {
 		return err
@@ -127,13 +130,10 @@ func (o *loginOptions) clientOf(ctx context.Context, t *terminal) (oauth.Client,
 	if k, err := t.kept(ctx, o.account); err == nil && k.Grant != nil && c.ID == "" && o.id == "" {
 		c = k.Grant.Client
 	}
-	if c.Provider == "" && c.Issuer == "" {
-		p, _ := oauth.ProviderOf(o.account.Host)
-		c.Provider = p.Name
-	}
 	if o.issuer != "" {
 		c.Provider, c.Issuer = "", o.issuer
 	}
+	c = c.For(o.account.Host, o.account.Protocol)
 	if c.Provider != "" || c.Issuer != "" { // else the variable is for another account
 		o.id = cmp.Or(o.id, os.Getenv("MAILHAUL_CLIENT_ID"))
 	}
@@ -145,7 +145,7 @@ func (o *loginOptions) clientOf(ctx context.Context, t *terminal) (oauth.Client,
 		return c, err
 	}
 	c.Secret, c.Tenant, c.Scope = cmp.Or(secret, c.Secret), cmp.Or(o.tenant, c.Tenant), cmp.Or(o.scope, c.Scope)
-	c.Protocol, c.AppOnly = o.account.Protocol, c.AppOnly || o.appOnly
+	c.AppOnly = c.AppOnly || o.appOnly
 	switch {
 	case c.ID != "" || c.Issuer != "" || o.device || o.noBrowser || o.appOnly:
 		return c, cmp.Or(o.unlikely(c), c.Check())

@@ -58,6 +58,7 @@ func (t *terminal) secretsOf(ctx context.Context, p *party) account.Secrets {
 
 // tokensOf returns what makes tokens for the party; nil: it logs in with a password, which may be one that was kept.
 func (t *terminal) tokensOf(ctx context.Context, p *party, secrets *account.Secrets) (func(context.Context, string) (string, error), error) {
+	client := p.client.For(p.account.Host, p.account.Protocol)
 	switch {
 	case p.tokenCommand != "" && (p.file != "" || p.command != ""):
 		return nil, usageError{errors.New("a token is used instead of a password, not beside it"), "leave out one of the two"}
@@ -65,8 +66,8 @@ func (t *terminal) tokensOf(ctx context.Context, p *party, secrets *account.Secr
 		return (&account.TokenCommand{Command: p.tokenCommand, Stderr: t.err}).Token, nil
 	case secrets.Named():
 		return nil, nil
-	case p.client.AppOnly:
-		return t.source(p, oauth.Grant{Client: p.client}).Token, nil
+	case client.AppOnly:
+		return t.source(p, oauth.Grant{Client: client}).Token, nil
 	}
 	k, err := t.kept(ctx, p.account)
 	switch {
@@ -77,7 +78,7 @@ func (t *terminal) tokensOf(ctx context.Context, p *party, secrets *account.Secr
 	case k.Grant == nil:
 		secrets.Prompt = func() (string, error) { return k.Password, nil } // nobody needs to be asked
 		return nil, nil
-	case p.client.ID != "" && !p.client.SameAs(k.Grant.Client):
+	case client.ID != "" && !client.SameAs(k.Grant.Client):
 		return nil, usageError{errors.New("the sign-in was with another client id than the one that is configured"), "sign in again with mailhaul login " + quoteArg(p.typed)}
 	}
 	return t.source(p, *k.Grant).Token, nil
@@ -107,7 +108,7 @@ func (t *terminal) source(p *party, g oauth.Grant) *oauth.Source {
 	s := oauth.NewSource(g)
 	s.Account = quoteArg(p.typed)
 	if !g.Client.AppOnly {
-		s.Load = func(ctx context.Context) (oauth.Grant, error) { return t.grant(ctx, p.account) }
+		s.Load = func(ctx context.Context) (oauth.Grant, error) { return t.grant(ctx, p) }
 		s.Keep = func(ctx context.Context, g oauth.Grant) error {
 			_, _, err := t.keep(ctx, p.account, kept{Grant: &g})
 			return err
@@ -141,17 +142,21 @@ func (t *terminal) kept(ctx context.Context, acct account.Account) (k kept, err 
 	return k, nil
 }
 
-func (t *terminal) grant(ctx context.Context, acct account.Account) (oauth.Grant, error) {
-	k, err := t.kept(ctx, acct)
+// grant returns the grant that is kept now. A client secret in the configuration is newer than the one that is kept.
+func (t *terminal) grant(ctx context.Context, p *party) (oauth.Grant, error) {
+	k, err := t.kept(ctx, p.account)
 	if err == nil && k.Grant == nil {
 		err = account.ErrNotKept
 	}
 	if errors.Is(err, account.ErrNotKept) {
 		err = &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseLogin, Err: fmt.Errorf("the sign-in: %w", err),
-			Hint: "sign in again with mailhaul login " + acct.String()}
+			Hint: "sign in again with mailhaul login " + quoteArg(p.typed)}
 	}
 	if err != nil {
 		return oauth.Grant{}, err
+	}
+	if p.client.Secret != "" {
+		k.Grant.Client.Secret = p.client.Secret
 	}
 	return *k.Grant, nil
 }

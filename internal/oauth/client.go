@@ -62,6 +62,16 @@ func (c Client) Check() error {
 
 const guide = `register a client of your own: the README says how, under "Signing in with Google and Microsoft"`
 
+// For returns the client as it is used at a mail server: with the provider of the server where none is named.
+func (c Client) For(host, protocol string) Client {
+	if c.Provider == "" && c.Issuer == "" {
+		p, _ := ProviderOf(host)
+		c.Provider = p.Name
+	}
+	c.Protocol = protocol
+	return c
+}
+
 // SameAs reports whether a token for the one is a token for the other: a new secret is no new registration.
 func (c Client) SameAs(d Client) bool {
 	c.Secret, d.Secret = "", ""
