@@ -47,6 +47,8 @@ An account of the configuration (mailhaul init makes one) is called by its name.
 Passwords are never given on the command line. They are taken from
   --source-password-file, --source-password-command (and --destination-...),
   MAILHAUL_SOURCE_PASSWORD, MAILHAUL_DESTINATION_PASSWORD, MAILHAUL_PASSWORD,
+  credentials of systemd (mailhaul-source-password and so on),
+  what mailhaul login has kept, a sign-in with a browser (OAuth2) as well,
 or asked for on the terminal.
 `
 
