@@ -28,22 +28,24 @@ type box struct {
 	selected bool // in the session at hand
 	listed   bool // the shelf holds what was there when the box was first opened
 	// next is a UID that no message has that arrives from now on with a smaller one.
-	next    uint32
-	first   uint32 // next, before this run's first APPEND; 0: none yet
-	shelf   *shelf
-	gaps    bool                // the server leaves out UIDs
-	claimed map[uint32]bool     // UIDs that belong to an entry of ours
-	sent    map[uint32]sentMail // by the UIDs this run's APPENDs got
-	joined  map[uint32][]int64  // such UIDs → entries that were merged into them for their Message-ID
-	after   map[string]int64    // by key of the share: entries up to this one have been dealt with in this run
-	took    time.Duration       // by the last batch
+	next     uint32
+	first    uint32 // next, before this run's first APPEND; 0: none yet
+	shelf    *shelf
+	gaps     bool                // the server leaves out UIDs
+	unshown  map[uint32]bool     // UIDs of messages that the server does not let us read
+	claimed  map[uint32]bool     // UIDs that belong to an entry of ours
+	stranded stranded            // entries of which the UIDs are not known any more
+	sent     map[uint32]sentMail // by the UIDs this run's APPENDs got
+	joined   map[uint32][]int64  // such UIDs → entries that were merged into them for their Message-ID
+	after    map[string]int64    // by key of the share: entries up to this one have been dealt with in this run
+	took     time.Duration       // by the last batch
 }
 
 // box returns the mailbox as it is known, to be worked in h's session.
 func (r *run) box(h *hand, name string) *box {
 	b := r.boxes[name]
 	if b == nil {
-		b = &box{run: r, name: name, shelf: newShelf(), sent: map[uint32]sentMail{}, joined: map[uint32][]int64{}, after: map[string]int64{}}
+		b = &box{run: r, name: name, shelf: newShelf(), unshown: map[uint32]bool{}, sent: map[uint32]sentMail{}, joined: map[uint32][]int64{}, after: map[string]int64{}}
 		r.boxes[name] = b
 	}
 	if b.at != h {
@@ -229,6 +231,7 @@ func (b *box) read(ctx context.Context, uids []uint32) (map[uint32]mail.Sum, err
 		sum, err := mail.SumOf(body)
 		var e *mail.Error
 		if errors.As(err, &e) && e.Scope == mail.ScopeMessage {
+			b.unshown[uidOf(it)] = e.Cause == mail.CauseRefused
 			return nil
 		}
 		if err == nil {

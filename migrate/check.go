@@ -70,6 +70,9 @@ func (b *box) compare(ctx context.Context, entries map[int64]archive.Entry, outc
 	for _, o := range outcomes {
 		e := entries[o.Entry]
 		sum, had := shown[o.UID]
+		if b.unshown[o.UID] {
+			continue // it is there, for all we know
+		}
 		if !had || sum.Octets == 0 && e.Octets > 0 {
 			missing = append(missing, o)
 			continue

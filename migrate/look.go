@@ -250,5 +250,13 @@ func (b *box) lookFor(ctx context.Context, s *sending, intents []archive.Intent)
 	if b.first == 0 {
 		b.first = s.from
 	}
+	if s.from == 1 && b.status.Messages > 0 {
+		if _, err := b.listFrom(ctx, 1); err != nil {
+			return err
+		}
+		if err := b.claimStranded(ctx, s.unsure); err != nil {
+			return err
+		}
+	}
 	return b.look(ctx, s)
 }

@@ -35,6 +35,8 @@ func compare(ours, shown mail.Sum) likeness {
 		return unlike
 	case ours.Header.MessageID != "" && a[0] == b[0]:
 		return idBody
+	case ours.Header.Date == "" && ours.Header.MessageID != "" && shown.Header.MessageID != "":
+		return unlike // Exchange gives a message another Message-ID, but to say that it did so takes more than a Subject
 	case a[len(a)-1] == b[len(b)-1]:
 		return fieldsBody
 	}

@@ -32,6 +32,7 @@ func TestCompare(t *testing.T) {
 		{"8-bit made X in the Message-ID", "Message-ID: <Ž@b>\r\n\r\nbody\r\n", "Message-ID: <XX@b>\r\n\r\nbody\r\n", idBody},
 		{"without a Message-ID by the other fields", noID + "\r\nbody\r\n", "Status: RO\r\n" + noID + "\r\nbody\r\n", fieldsBody},
 		{"the Message-ID rewritten, the other fields kept", head + "\r\nbody\r\n", strings.Replace(head, "a@b", "new@srv", 1) + "\r\nbody\r\n", fieldsBody},
+		{"another Message-ID, and no Date", "Message-ID: <a@b>\r\nSubject: x\r\n\r\n", "Message-ID: <c@d>\r\nSubject: x\r\n\r\n", unlike},
 		{"one Message-ID, another body", head + "\r\nbody\r\n", head + "\r\nother\r\n", unlike},
 		{"another Message-ID and Subject, the same body", head + "\r\nbody\r\n", "Message-ID: <c@d>\r\nSubject: y\r\n\r\nbody\r\n", unlike},
 		{"no fields at all, the same body", "X: 1\r\n\r\nbody\r\n", "X: 2\r\n\r\nbody\r\n", unlike},

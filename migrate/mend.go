@@ -162,7 +162,6 @@ func (b *box) recogniseMended(ctx context.Context, batch []archive.Entry) (rest 
 		return batch, nil
 	}
 	var maybe []archive.Entry
-	var uids []uint32
 	for _, e := range batch {
 		found, err := b.mendedCandidates(e)
 		if err != nil {
@@ -173,7 +172,14 @@ func (b *box) recogniseMended(ctx context.Context, batch []archive.Entry) (rest 
 			continue
 		}
 		c, _ := b.run.mending.copyOf(e.ID)
-		maybe, uids = append(maybe, c.Entry), append(uids, found...)
+		maybe = append(maybe, c.Entry)
+	}
+	if err := b.claimStranded(ctx, maybe); err != nil {
+		return nil, err
+	}
+	var uids []uint32
+	for _, e := range maybe {
+		uids = append(uids, b.candidates(e, false)...)
 	}
 	pairs, err := b.pair(ctx, maybe, uids)
 	if err != nil {

@@ -120,6 +120,9 @@ func (b *box) bring(ctx context.Context, batch []archive.Entry) error {
 
 // recognise finds the entries that are at the destination already, one to one: by key found, by content judged.
 func (b *box) recognise(ctx context.Context, batch []archive.Entry) (rest []archive.Entry, present []archive.Outcome, err error) {
+	if err := b.claimStranded(ctx, batch); err != nil {
+		return nil, nil, err
+	}
 	var maybe []archive.Entry
 	var uids []uint32
 	for _, e := range batch {
@@ -146,32 +149,48 @@ func (b *box) recognise(ctx context.Context, batch []archive.Entry) (rest []arch
 	return rest, present, nil
 }
 
-// pair reads the messages at the destination with these UIDs and says which of them each entry is, 0 for none.
+// pair reads the messages at the destination with these UIDs and says which of them each entry is, 0 for none. It is
+// noted in which form each was found.
 func (b *box) pair(ctx context.Context, entries []archive.Entry, uids []uint32) ([]uint32, error) {
-	pairs := make([]uint32, len(entries))
+	m, err := b.match(ctx, entries, uids)
+	for i, uid := range m.uids {
+		if uid != 0 {
+			b.run.foundAs(entries[i], m.forms[i], m.shown[uid])
+		}
+	}
+	return m.uids, err
+}
+
+// A matched says which messages entries are.
+type matched struct {
+	uids  []uint32            // of each, 0 for none
+	forms [][]mail.Sum        // of each
+	shown map[uint32]mail.Sum // what was read, by UID
+}
+
+// match is pair, and notes nothing.
+func (b *box) match(ctx context.Context, entries []archive.Entry, uids []uint32) (m matched, err error) {
+	m.uids = make([]uint32, len(entries))
 	slices.Sort(uids)
 	uids = slices.Compact(uids)
-	shown, err := b.read(ctx, uids)
-	if err != nil || len(shown) == 0 {
-		return pairs, err
+	if m.shown, err = b.read(ctx, uids); err != nil || len(m.shown) == 0 {
+		return m, err
 	}
-	ours, err := b.run.formsOf(entries)
-	if err != nil {
-		return nil, err
+	if m.forms, err = b.run.formsOf(entries); err != nil {
+		return m, err
 	}
 	for i, j := range assign(len(entries), len(uids), func(i, j int) likeness {
-		sum, had := shown[uids[j]]
+		sum, had := m.shown[uids[j]]
 		if !had {
 			return unlike
 		}
-		return alike(ours[i], sum)
+		return alike(m.forms[i], sum)
 	}) {
 		if j >= 0 {
-			pairs[i] = uids[j]
-			b.run.foundAs(entries[i], ours[i], shown[uids[j]])
+			m.uids[i] = uids[j]
 		}
 	}
-	return pairs, nil
+	return m, nil
 }
 
 // settle records outcomes, and then tells of them.

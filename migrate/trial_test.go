@@ -168,6 +168,12 @@ func (w *world) at(op string, after bool) error {
 	return nil
 }
 
+func (w *world) isStopped() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stopped != ""
+}
+
 // A mortal destination dies with its world, before or after each APPEND.
 type mortal struct {
 	*imap.Client
@@ -187,7 +193,7 @@ func (m mortal) Append(ctx context.Context, mailbox string, batch []mail.Outgoin
 		if err != nil {
 			return err
 		}
-		if m.world.stopped != "" {
+		if m.world.isStopped() {
 			return errStopped
 		}
 	}

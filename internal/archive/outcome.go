@@ -174,6 +174,20 @@ func (a *Archive) Claimed(dest mail.Account, mailbox string, validity uint32) (m
 	return uids, err
 }
 
+// EachStranded calls fn with the entries that were confirmed in a mailbox at the destination under another UIDVALIDITY, in
+// the order of their IDs: their UIDs say nothing any more. fn must not use the archive.
+func (a *Archive) EachStranded(dest mail.Account, mailbox string, validity uint32, fn func(Entry)) error {
+	return a.ledger.each(selectEntries+"join outcome o on o.entry = e.id where o."+toDestination+
+		" and o.mailbox = ? and o.validity <> ? and o.state in (?, ?) order by e.id",
+		func(scan func(...any) error) error {
+			e, err := scanEntry(scan)
+			if err == nil {
+				fn(e)
+			}
+			return err
+		}, destArgs(dest, []byte(mailbox), validity, Done, Present)...)
+}
+
 // Refused returns what the destination refused, in the order of the entries.
 func (a *Archive) Refused(dest mail.Account) ([]Outcome, error) {
 	var all []Outcome
