@@ -249,6 +249,9 @@ func (m *bigMove) status() {
 		if err := json.Unmarshal([]byte(line), &f); err != nil {
 			m.t.Fatal(err)
 		}
+		if f.Event != "folder" {
+			continue
+		}
 		messages += f.Messages
 		gone[f.Name] = f.Gone
 		if f.LastRun == "" || f.Refused+f.Damaged > 0 || (f.Pending > 0) != slices.Contains(arrivedIn, f.Name) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -30,6 +31,7 @@ func newStatusCommand(t *terminal) *cobra.Command {
 
 // A folderStatus is one folder of the archive, or one folder seen from one destination.
 type folderStatus struct {
+	Event       string    `json:"event"` // "folder"
 	Name        string    `json:"name"`
 	Role        mail.Role `json:"role"`
 	Messages    int       `json:"messages"`
@@ -54,10 +56,7 @@ func runStatus(t *terminal, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := t.showTraffic(a); err != nil {
-		return err
-	}
-	if err := t.showVerified(a); err != nil {
+	if err := cmp.Or(t.showTraffic(a), t.showVerified(a)); err != nil {
 		return err
 	}
 	for _, f := range folders {
@@ -157,7 +156,7 @@ func foldersOf(a *archive.Archive) ([]folderStatus, error) {
 		if mb.NoSelect && mb.Messages == 0 {
 			continue
 		}
-		row := folderStatus{Name: mb.Name, Role: mb.Role, Messages: mb.Messages, Octets: mb.Octets, LastRun: stamp(mb.Ran),
+		row := folderStatus{Event: "folder", Name: mb.Name, Role: mb.Role, Messages: mb.Messages, Octets: mb.Octets, LastRun: stamp(mb.Ran),
 			Gone: nowhere[mb.Name][archive.Gone], Damaged: mb.Damaged}
 		if len(destinations) == 0 {
 			rows = append(rows, row)
