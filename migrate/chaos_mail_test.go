@@ -12,7 +12,6 @@ import (
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/postoffice"
 	"github.com/mailhaul/mailhaul/internal/postoffice/trial"
-	"github.com/mailhaul/mailhaul/migrate"
 )
 
 // write archives some messages.
@@ -80,9 +79,10 @@ func (c *chaos) message(variant int) []byte {
 	class := fmt.Sprintf("%d.%d", i, variant)
 	c.isForm(octets, class)
 	if c.repair {
-		c.isForm(vary(mendedMail()[i], variant), class)
+		c.mended[class] = vary(mendedMail()[i], variant)
+		c.isForm(c.mended[class], class)
 	}
-	c.strings[class] = idIn(octets)
+	c.ids[class] = idIn(octets)
 	return octets
 }
 
@@ -112,13 +112,15 @@ func (c *chaos) deliver() {
 	case c.one(4):
 		p.octets = fmt.Appendf(nil, "Message-ID: <%d@strangers.example>\r\nSubject: news\r\n\r\n%[1]d\r\n", n)
 		class = fmt.Sprintf("stranger %d", n)
-		c.strings[class] = idIn(p.octets)
+		c.ids[class] = idIn(p.octets)
 	case c.one(6) && id != "": // of ours it has the Message-ID alone
 		p.octets = fmt.Appendf(nil, "Message-ID: %s\r\nSubject: other\r\n\r\nother %d\r\n", id, n)
 		class = fmt.Sprintf("other %d", n)
-		c.strings[class] = id
+		c.ids[class] = id
 	default:
-		p.octets, p.twin = c.altered(ours), true
+		if p.octets, p.twin = c.altered(ours), true; c.repair && c.one(3) {
+			p.octets = c.mended[class]
+		}
 	}
 	c.isForm(p.octets, class)
 	c.theirs = append(c.theirs, p)
@@ -144,128 +146,4 @@ func (c *chaos) altered(octets []byte) []byte {
 		}
 	}
 	return octets
-}
-
-// A tally is what is to be, and is, of one class, or of one Message-ID, in one mailbox.
-type tally struct{ archived, refused, theirs, late, there int }
-
-// judge compares what is there with what is archived, what others have put there, and what was told.
-func (c *chaos) judge(when string, rep migrate.Report) {
-	by := map[[2]string]*tally{} // mailbox, and class or Message-ID
-	of := func(mailbox, class string) *tally {
-		if id := c.strings[class]; id != "" && c.merge {
-			class = id
-		}
-		key := [2]string{mailbox, class}
-		if by[key] == nil {
-			by[key] = &tally{}
-		}
-		return by[key]
-	}
-	for _, l := range c.letters {
-		if to := c.to(l.mailbox, l.octets); to != "" {
-			of(to, c.classOf(l.octets)).archived++
-		}
-	}
-	for _, p := range c.theirs {
-		n := of(p.mailbox, c.classOf(p.octets))
-		n.theirs++
-		if p.late {
-			n.late++
-		}
-	}
-	for _, name := range c.acct.Mailboxes() {
-		for _, m := range c.acct.Messages(name) {
-			class := c.classOf(m.Octets)
-			if class == "" {
-				c.t.Errorf("%s: altered, in %s: %q", when, name, m.Octets)
-			}
-			of(name, class).there++
-		}
-	}
-	refused := c.refused()
-	for _, p := range refused {
-		of(c.to(p.mailbox, p.octets), c.classOf(p.octets)).refused++
-	}
-	if len(refused) != rep.Refused || rep.Refused > 0 && !c.unjust && !c.strict {
-		c.t.Errorf("%s: refused %d, and was told of %d", when, len(refused), rep.Refused)
-	}
-	for key, n := range by {
-		if least, most := c.bounds(key, *n); n.there < least || n.there > most {
-			c.t.Errorf("%s: %d of %s in %s, want %d to %d: %+v", when, n.there, key[1], key[0], least, most, *n)
-		}
-	}
-	c.judgeTheirs(when)
-}
-
-// bounds returns how many messages there may be.
-func (c *chaos) bounds(key [2]string, n tally) (least, most int) {
-	brought := n.archived - n.refused
-	least, most = max(brought, n.theirs), max(brought, n.theirs-n.late)+n.late
-	byID := c.merge && strings.HasPrefix(key[1], "<")
-	if c.merging || c.lied || byID { // a twin that is not kept is taken for merged by the server
-		least = max(n.theirs, min(brought, 1))
-	}
-	if byID { // one of theirs may not have the Message-ID
-		most = n.theirs + min(n.archived, 1)
-	}
-	if c.deleted[key[0]] { // what was in it is theirs to miss
-		least = 0
-	}
-	return least, most
-}
-
-// to returns where a message of a mailbox of the source goes, "" if nowhere.
-func (c *chaos) to(mailbox string, octets []byte) string {
-	switch mailbox {
-	case "Play":
-		return "Work"
-	case allMail.Name:
-		if slices.ContainsFunc(c.letters, func(l posted) bool { return l.mailbox != mailbox && bytes.Equal(l.octets, octets) }) {
-			return ""
-		}
-		return "Archiv"
-	}
-	return mailbox
-}
-
-// refused returns what the ledger has as refused.
-func (c *chaos) refused() (all []posted) {
-	a, err := archive.View(c.dir)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer a.Close()
-	outcomes, err := a.Refused(there)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for _, o := range outcomes {
-		e, err := a.Entry(o.Entry)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		i := slices.IndexFunc(c.letters, func(l posted) bool { return e.Digest == mail.Digest(sha256.Sum256(l.octets)) })
-		all = append(all, posted{mailbox: e.Mailbox, octets: c.letters[i].octets})
-	}
-	return all
-}
-
-// judgeTheirs: what others have put there is there as they have put it.
-func (c *chaos) judgeTheirs(when string) {
-	left := map[string][]postoffice.Message{}
-	for _, name := range c.acct.Mailboxes() {
-		left[name] = c.acct.Messages(name)
-	}
-	for _, p := range c.theirs {
-		i := slices.IndexFunc(left[p.mailbox], func(m postoffice.Message) bool {
-			return bytes.Equal(m.Octets, p.octets) && slices.Contains(m.Flags, "$theirs") &&
-				(len(m.Flags) == 1 || p.late && p.twin) // came when ours was on its way: it may get the flags of that
-		})
-		if i < 0 {
-			c.t.Errorf("%s: in %s is not as it was %q", when, p.mailbox, p.octets)
-			continue
-		}
-		left[p.mailbox] = slices.Delete(left[p.mailbox], i, i+1)
-	}
 }

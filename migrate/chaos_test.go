@@ -2,21 +2,16 @@ package migrate_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/imap"
@@ -63,10 +58,13 @@ type chaos struct {
 	letters []posted // all that is archived
 	theirs  []posted // what somebody else has put there
 	deleted map[string]bool
+	missed  map[[2]string]bool  // of what somebody has deleted one there, by mailbox and key
 	classes map[[32]byte]string // of which message this is a form
-	strings map[string]string   // by class: its Message-ID
+	ids     map[string]string   // by class: its Message-ID
+	mended  map[string][]byte   // by class: its mended copy
 	unjust  bool                // the server may have refused what it could have kept
 	lied    bool                // it has said OK and kept nothing
+	unseen  bool                // in a run that did not come to look for what it had brought
 	begun   bool                // there was a run
 }
 
@@ -81,7 +79,7 @@ type posted struct {
 
 func newChaos(t *testing.T, seed uint64) *chaos {
 	c := &chaos{t: t, Rand: rand.New(rand.NewPCG(seed, 20)), dir: inMemory(t),
-		deleted: map[string]bool{}, classes: map[[32]byte]string{}, strings: map[string]string{}}
+		deleted: map[string]bool{}, missed: map[[2]string]bool{}, classes: map[[32]byte]string{}, ids: map[string]string{}, mended: map[string][]byte{}}
 	c.acct, c.srv = office(t, postoffice.Trouble{})
 	c.mailboxes = []mail.Mailbox{inbox}
 	c.pop3, c.repair, c.merge, c.strict = c.one(3), c.one(3), c.one(4), c.one(3)
@@ -157,7 +155,7 @@ func (c *chaos) play() {
 	}
 	unjust := c.unjust
 	c.forget()
-	if rep = c.calm("the ledger lost"); rep.Appended > 0 && !unjust && len(c.deleted) == 0 {
+	if rep = c.calm("the ledger lost"); rep.Appended > 0 && !unjust && len(c.deleted)+len(c.missed) == 0 {
 		c.t.Errorf("the ledger lost: %+v", rep)
 	}
 }
@@ -210,7 +208,8 @@ func (c *chaos) run(job migrate.Job, w *world) (rep migrate.Report, err error) {
 
 // troubled is a run with everything against it.
 func (c *chaos) troubled() {
-	c.srv.SetTrouble(c.trouble())
+	t := c.trouble()
+	c.srv.SetTrouble(t)
 	job := c.job()
 	for range pick(c, 0, 0, 1, 2, 4) {
 		job.Others = append(job.Others, client(c.srv))
@@ -220,6 +219,9 @@ func (c *chaos) troubled() {
 		w = &world{stopAt: 1 + c.IntN(150)}
 		if c.one(2) {
 			job.Destination = mortal{job.Destination.(*imap.Client), w}
+			for i, d := range job.Others {
+				job.Others[i] = mortal{d.(*imap.Client), w}
+			}
 		}
 	}
 	if c.one(4) {
@@ -235,150 +237,11 @@ func (c *chaos) troubled() {
 		job.Allow = c.some(left, stint)
 		job.AllowBack = c.some(3*left, stint)
 	}
-	c.run(job, w)
+	_, err := c.run(job, w)
+	c.unseen = c.unseen || err != nil && t.Keep != nil && !c.merging
 	c.srv.SetTrouble(c.nature)
 	synctest.Wait()
 	if w != nil {
 		c.say("killed at %q", w.stopped)
-	}
-}
-
-// some allows so many messages in all, a few at a time.
-func (c *chaos) some(left, stint int) migrate.Allow {
-	var mu sync.Mutex
-	return func(_ context.Context, octets []int64) (int, func(), error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if left == 0 {
-			return 0, nil, errEnough
-		}
-		n := min(len(octets), left, stint)
-		left -= n
-		return n, func() {}, nil
-	}
-}
-
-// trouble makes up what goes wrong in one run.
-func (c *chaos) trouble() postoffice.Trouble {
-	t := c.nature
-	t.Faults = slices.Clone(t.Faults)
-	if c.one(4) {
-		t.Cut = postoffice.Cut{Way: pick(c, postoffice.FromClient, postoffice.ToClient), At: 200 + c.Int64N(12000), How: pick(c, postoffice.FIN, postoffice.RST)}
-		c.say("cut: %+v", t.Cut)
-	}
-	for range c.IntN(4) {
-		f := c.fault()
-		t.Faults = slices.Insert(t.Faults, 0, f)
-		c.say("fault: %+v", f)
-	}
-	if c.one(8) && !c.merging {
-		c.unjust, c.lied = true, true
-		var n atomic.Int64
-		lie := 1 + c.Int64N(9)
-		t.Keep = func(m postoffice.Message) (postoffice.Message, bool) { return m, n.Add(1)%lie != 0 }
-		c.say("one APPEND in %d is a lie", lie)
-	}
-	t.OnCommand = c.meanwhile()
-	return t
-}
-
-// fault makes up what befalls a command.
-func (c *chaos) fault() postoffice.Fault {
-	f := postoffice.Fault{At: 1 + c.IntN(12), Times: pick(c, 1, 1, 3),
-		Verb: pick(c, "APPEND", "APPEND", "APPEND", "UID FETCH", "SELECT", "LIST", "CREATE", "LOGIN", "UID STORE", "")}
-	if f.Verb == "" {
-		f.At = 1 + c.IntN(60)
-	}
-	if c.one(2) { // the line breaks
-		f.End = pick(c, postoffice.FIN, postoffice.RST)
-		f.Do = pick(c, postoffice.Nothing, postoffice.Done)
-		if f.Verb == "APPEND" {
-			f.Do = pick(c, postoffice.Nothing, postoffice.Done, postoffice.Late, postoffice.AfterLook)
-			f.After = time.Duration(c.IntN(1500)) * time.Millisecond
-		}
-		return f
-	}
-	f.Say = pick(c, "NO [SERVERBUG] oh", "NO [INUSE] later", "NO [OVERQUOTA] full", "NO [LIMIT] enough", "NO [UNAVAILABLE] not now", "NO no", "BAD what")
-	c.unjust = c.unjust || f.Verb == "APPEND" || f.Verb == ""
-	if c.one(4) {
-		f.Say, f.End = "* BYE so long", postoffice.FIN
-	}
-	return f
-}
-
-// meanwhile has others be at work at the same time.
-func (c *chaos) meanwhile() func(int, string) {
-	comes, deletion := map[int]bool{}, 0
-	for range c.IntN(3) {
-		comes[1+c.IntN(80)] = true
-	}
-	if c.one(6) {
-		deletion = 1 + c.IntN(80)
-	}
-	n := 0
-	return func(int, string) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		switch n++; {
-		case comes[n]:
-			c.deliver()
-		case n == deletion:
-			boxes := slices.DeleteFunc(c.acct.Mailboxes(), func(name string) bool { return name == mail.Inbox || name == "Archiv" })
-			if len(boxes) > 0 {
-				c.remove(pick(c, boxes...))
-			}
-		}
-	}
-}
-
-// remove has somebody delete a mailbox there.
-func (c *chaos) remove(name string) {
-	c.say("somebody deletes %s", name)
-	c.acct.DeleteMailbox(name)
-	c.deleted[name] = true
-	c.theirs = slices.DeleteFunc(c.theirs, func(p posted) bool { return p.mailbox == name })
-}
-
-// between is what happens between two runs.
-func (c *chaos) between() {
-	time.Sleep(pick(c, 0, time.Minute))
-	if c.one(4) {
-		c.write(1 + c.IntN(5))
-	}
-	for range c.IntN(3) {
-		c.deliver()
-	}
-	if c.one(4) {
-		c.forget()
-	}
-	if c.one(8) {
-		c.quiet()
-		c.say("the INBOX is numbered anew")
-		c.acct.Renumber(mail.Inbox, c.acct.Validity(mail.Inbox)+10)
-	}
-}
-
-// forget removes the ledger when the server has stored all it was about to store: without intents nobody waits for it.
-func (c *chaos) forget() {
-	c.quiet()
-	c.say("the ledger is lost")
-	for _, end := range []string{"", "-wal", "-shm"} {
-		os.Remove(filepath.Join(c.dir, "mailhaul", "ledger.db"+end))
-	}
-}
-
-// quiet waits until nothing is under way.
-func (c *chaos) quiet() {
-	c.srv.SetTrouble(postoffice.Trouble{})
-	time.Sleep(time.Hour)
-	dst := client(c.srv)
-	defer dst.Close()
-	for _, name := range c.acct.Mailboxes() {
-		if _, err := dst.Select(c.t.Context(), name); err != nil {
-			c.t.Fatal(err)
-		}
-		if _, err := dst.List(c.t.Context(), name, 1); err != nil {
-			c.t.Fatal(err)
-		}
 	}
 }
