@@ -134,16 +134,12 @@ func nothingNew(c corpus) (all []scenario) {
 
 func restores(c corpus) []scenario {
 	multi := floorOf("MULTIAPPEND", "multiappend", 100)
-	slow := mbsync // a message is two waits for it
-	if c.name == "B" {
-		slow = mbsync.slowed(4 * some)
-	}
 	// Where each message is a wait, 2,000 tell as much as 10,000.
 	waited := c.first(len(corpusA(1).sizes))
 	waits := promise{beside: waiting, times: 1.3, words: fmt.Sprintf("≤ 1.3 × messages × RTT / %d", sessions)}
 	return []scenario{
 		{kind: restoring, corpus: c, contenders: []contender{basic(restoring), mailhaul, mbsync, multi}, promises: []promise{ofFloor(1.3)}},
-		{kind: restoring, corpus: c, rtt: far, contenders: []contender{basic(restoring), mailhaul, slow, multi}, promises: []promise{ofFloor(1.5)}},
+		{kind: restoring, corpus: c, rtt: far, contenders: []contender{basic(restoring), mailhaul, mbsync, multi}, promises: []promise{ofFloor(1.5)}},
 		{kind: restoring, corpus: c, plain: true, contenders: []contender{mailhaul}},
 		{kind: restoring, corpus: waited, plain: true, rtt: far, contenders: []contender{mailhaul}, promises: []promise{waits}},
 	}

@@ -132,8 +132,12 @@ func (o *outcome) seconds() string {
 	return fmt.Sprintf("%.*f (%.*f)", digits, o.best(), digits, o.median())
 }
 
-// cell makes a text one that a table can hold.
+// cell makes a text one that a table can hold; all of it is with the runs.
 func cell(text string) string {
+	const enough = 120
+	if short := []rune(text); len(short) > enough {
+		text = string(short[:enough]) + "…"
+	}
 	return strings.NewReplacer("|", "/", "\n", " ").Replace(text)
 }
 
