@@ -152,7 +152,7 @@ func TestSessionsEndAtAQuota(t *testing.T) {
 		t.Errorf("%+v, %v", rep, err)
 	}
 	stored := len(acct.Messages("A")) + len(acct.Messages("B")) + len(acct.Messages("C"))
-	if refused := srv.Count("APPEND") - stored; stored != 19 || refused > 3*32 {
+	if refused := srv.Count("APPEND") - stored; stored != 19 || refused > 3*64 {
 		t.Errorf("%d stored, %d sent in vain", stored, refused)
 	}
 	srv.SetTrouble(postoffice.Trouble{})

@@ -17,7 +17,7 @@ import (
 // A batch shares one transaction for its intents and one for its outcomes. It is small, so that Ctrl-C ends soon
 // and little is to be looked for after a cut.
 const (
-	batchMessages = 64
+	batchMessages = 256
 	batchOctets   = 8 << 20
 )
 

@@ -158,7 +158,7 @@ func expunge(acct *postoffice.Account, from, to uint32) {
 
 // TestMailThatComesMeanwhile guards that a message that both accounts get while a run is at work is there once.
 func TestMailThatComesMeanwhile(t *testing.T) {
-	all := numbered(0, 200)
+	all := numbered(0, 600) // of several batches
 	for _, without := range [][]string{nil, {"UIDPLUS"}, {"LITERAL+", "LITERAL-"}} {
 		acct, srv := office(t, postoffice.Trouble{Without: without})
 		appends := 0
@@ -167,11 +167,11 @@ func TestMailThatComesMeanwhile(t *testing.T) {
 				return
 			}
 			if appends++; appends == 10 || appends == 100 {
-				deliver(acct, all[appends+80])
+				deliver(acct, all[appends+390])
 			}
 		}})
 		rep, err := push{dir: filled(t, all...), dst: client(srv), pause: noWait}.run(t.Context())
-		if v := trial.Judge(all, shown(acct)); err != nil || v != (trial.Verdict{}) || rep.Present != 2 || rep.Appended != 198 {
+		if v := trial.Judge(all, shown(acct)); err != nil || v != (trial.Verdict{}) || rep.Present != 2 || rep.Appended != 598 {
 			t.Errorf("without %v: %+v, %v, %v", without, rep, v, err)
 		}
 	}

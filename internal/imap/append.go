@@ -14,7 +14,7 @@ import (
 
 const (
 	// maxInFlight and maxInFlightOctets bound what is sent without an answer, and so what is unsure after a cut.
-	maxInFlight       = 32
+	maxInFlight       = 64
 	maxInFlightOctets = 2 << 20
 	// maxDoubts is how many messages in a row may be refused for a reason that may be the server's until nothing more is
 	// sent for now.
