@@ -236,7 +236,7 @@ func (r *report) text() string {
 	return b.String()
 }
 
-// dropped names the flags and how many messages are without them, the most first.
+// droppedText names the flags and how many messages are without them, the most first.
 func droppedText(dropped map[string]int) string {
 	flags := slices.Collect(maps.Keys(dropped))
 	slices.SortFunc(flags, func(x, y string) int { return cmp.Or(dropped[y]-dropped[x], strings.Compare(x, y)) })

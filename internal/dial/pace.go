@@ -10,12 +10,15 @@ import (
 // after the one before. A refusal is the end of it: who tries again soon locks the account. A nil Pace lets everybody
 // in at once.
 type Pace struct {
-	// Every is the least time from one login to the next.
+	// Every is the time from one login to the next.
 	Every time.Duration
+	// Burst is how many may come at once after a while without any; 0 is 1. A second session that follows the first, to
+	// see whether there is more, is no storm.
+	Burst int
 
 	once    sync.Once
 	door    chan struct{} // holds a token while somebody logs in
-	last    time.Time
+	due     time.Time     // when the next would come if all came in their time
 	refused error
 }
 
@@ -48,8 +51,9 @@ func (p *Pace) Turn(ctx context.Context) (done func(refused error), err error) {
 
 // wait is called by who is at the door.
 func (p *Pace) wait(ctx context.Context) error {
-	if !p.last.IsZero() {
-		timer := time.NewTimer(time.Until(p.last.Add(p.Every)))
+	early := time.Duration(max(p.Burst, 1)-1) * p.Every
+	if pause := time.Until(p.due.Add(-early)); pause > 0 {
+		timer := time.NewTimer(pause)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
@@ -57,6 +61,9 @@ func (p *Pace) wait(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
-	p.last = time.Now()
+	if now := time.Now(); p.due.Before(now) {
+		p.due = now
+	}
+	p.due = p.due.Add(p.Every)
 	return nil
 }

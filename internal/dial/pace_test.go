@@ -3,6 +3,7 @@ package dial
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -46,6 +47,30 @@ func TestPace(t *testing.T) {
 		}
 		if len(at) != 4 || at[0] != 0 {
 			t.Errorf("logins at %v, want the first of four at once", at)
+		}
+	})
+}
+
+// A few may come at once, and then they are a second apart again; what was not used is not saved up.
+func TestPaceBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &Pace{Every: time.Second, Burst: 2}
+		began := time.Now()
+		var at []time.Duration
+		for i := range 6 {
+			if i == 4 {
+				time.Sleep(time.Minute)
+			}
+			done, err := p.Turn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			at = append(at, time.Since(began).Round(time.Second))
+			done(nil)
+		}
+		want := []time.Duration{0, 0, time.Second, 2 * time.Second, 62 * time.Second, 62 * time.Second}
+		if !slices.Equal(at, want) {
+			t.Errorf("logins at %v, want %v", at, want)
 		}
 	})
 }
