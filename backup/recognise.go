@@ -96,18 +96,25 @@ func (rc *recogniser) recognise(ctx context.Context, items []mail.Item) ([]mail.
 func (rc *recogniser) pair(ctx context.Context, items []mail.Item) (rest []mail.Item, err error) {
 	like := map[mail.Ref][]archive.Entry{}
 	var maybe []mail.Item
-	for _, it := range items {
-		found, vouched, err := rc.like(it)
+	rest = those(items, func(it mail.Item) bool {
+		if err != nil {
+			return false
+		}
+		found, vouched, lerr := rc.like(it)
 		switch {
-		case err != nil:
-			return nil, err
+		case lerr != nil:
+			err = lerr
 		case len(found) == 0 || rc.shy[it.Ref] > 1:
-			rest = append(rest, it)
+			return true
 		case vouched && rc.match(it, found, true):
 		default:
 			like[it.Ref] = found
 			maybe = append(maybe, it)
 		}
+		return false
+	})
+	if err != nil {
+		return nil, err
 	}
 	heads, err := rc.heads(ctx, maybe)
 	if err != nil {

@@ -46,21 +46,32 @@ const (
 
 // list enters a listing and returns what is to be fetched.
 func (t tally) list(items []mail.Item, has func(mail.Ref) bool) (todo []mail.Item) {
-	for _, it := range items {
+	return those(items, func(it mail.Item) bool {
 		if f, seen := t[it.Ref]; seen {
-			if f == waiting {
-				todo = append(todo, it)
-			}
-			continue
+			return f == waiting
 		}
 		if has(it.Ref) {
 			t[it.Ref] = known
-			continue
+			return false
 		}
 		t[it.Ref] = waiting
-		todo = append(todo, it)
+		return true
+	})
+}
+
+// those returns the items that are wanted. If all are, it is not a copy: listings are long.
+func those(items []mail.Item, wanted func(mail.Item) bool) []mail.Item {
+	n := 0
+	for n < len(items) && wanted(items[n]) {
+		n++
 	}
-	return todo
+	some := items[:n:n]
+	for _, it := range items[min(n+1, len(items)):] {
+		if wanted(it) {
+			some = append(some, it)
+		}
+	}
+	return some
 }
 
 // complete reports whether everything listed is archived, or was gone when it was asked for.

@@ -21,11 +21,13 @@ const maxTries = 3
 
 func (s *session) changes(mailbox string, since mail.Status) (ch mail.Changes, err error) {
 	for range maxTries {
-		if err := s.open(mailbox); err != nil {
+		var e *early
+		before := s.guard.known().expunged
+		err = s.openAnd(mailbox, func() { e = s.askEarly(mailbox, since) })
+		if e.wait(); err != nil {
 			return ch, err
 		}
-		before := s.guard.known().expunged
-		if ch, err = s.differences(s.comparable(since)); err != nil || s.guard.known().expunged == before {
+		if ch, err = s.differences(s.comparable(since), e); err != nil || s.guard.known().expunged == before {
 			break
 		}
 	}
@@ -46,10 +48,16 @@ func (s *session) comparable(since mail.Status) mail.Status {
 
 // differences lists what is new. What is older it lists only as far as neither the server can say what became of it
 // nor the count proves that nothing did.
-func (s *session) differences(since mail.Status) (mail.Changes, error) {
+func (s *session) differences(since mail.Status, e *early) (mail.Changes, error) {
 	l := s.newLook(max(since.Next, 1))
 	told := l.next == 1 || since.ModSeq > 0 && since.ModSeq <= s.status.ModSeq
 	asks := l.asks(s.windows(uint64(l.next), 0), wholeItem)
+	if e.answers(l.next) {
+		asks = nil
+		if err := l.takeAll(e.rows); err != nil {
+			return mail.Changes{}, err
+		}
+	}
 	if !told {
 		asks = append(asks, l.back(flagsOnly)...)
 	} else if l.next > 1 && since.ModSeq < s.status.ModSeq {

@@ -145,6 +145,7 @@ func (g *guard) answered(tag string) (c *command, waits bool) {
 		if g.waiting == c {
 			g.resume(false)
 		}
+		c.take = nil // which may hold a long listing
 		return c, waits
 	}
 	return nil, false

@@ -18,6 +18,8 @@ const (
 	asksTogether = 8
 	// maxNumbers is how many messages are named in one command.
 	maxNumbers = 250
+	// maxRoom is for how many messages there is room at once, if a server says that it has so many.
+	maxRoom = 100_000
 	// maxFlags is how many flags of a message are kept, and maxFlagOctets how much all sets of flags of a mailbox take.
 	maxFlags      = 256
 	maxFlagOctets = 16 << 20
@@ -126,11 +128,23 @@ func (l *look) take(m shown) error {
 		received: m.received, flags: flags, identity: m.identity}
 	switch {
 	case m.uid >= l.from:
+		if l.rows == nil { // growing step by step takes several times as much
+			l.rows = make([]line, 0, min(l.status.Messages, maxRoom))
+		}
 		l.rows, l.loose = append(l.rows, row), true
 	case m.uid > 0 && m.flagged && !m.sized: // n:* shows the last message even if its UID is less, but all of it
 		l.changed = append(l.changed, row)
 	}
 	return err
+}
+
+func (l *look) takeAll(rows []shown) error {
+	for _, m := range rows {
+		if err := l.take(m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // flagsOf returns the set of these names, the same for all messages that have the same.

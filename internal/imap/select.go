@@ -24,13 +24,18 @@ func (c *Client) Select(ctx context.Context, mailbox string) (status mail.Status
 }
 
 // open selects the mailbox, for reading only in a session that only reads. When that fails, none is selected.
-func (s *session) open(mailbox string) error {
+func (s *session) open(mailbox string) error { return s.openAnd(mailbox, func() {}) }
+
+// openAnd calls behind when the command was sent and is not answered yet.
+func (s *session) openAnd(mailbox string, behind func()) error {
 	s.mailbox = ""
 	if err := checkName(mailbox); err != nil {
 		return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseUsage, Err: err}
 	}
 	options := &imap.SelectOptions{ReadOnly: s.readOnly, CondStore: s.readOnly && s.remembers()}
-	data, err := s.imap.Select(alias(mailbox), options).Wait()
+	cmd := s.imap.Select(alias(mailbox), options)
+	behind()
+	data, err := cmd.Wait()
 	if isBad(err) && options.CondStore {
 		options.CondStore = false
 		data, err = s.imap.Select(alias(mailbox), options).Wait()

@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/emersion/go-imap/v2"
@@ -25,6 +26,7 @@ func (s *session) learnStatuses() {
 
 func (s *session) learnt() (all map[string]mail.Status) {
 	s.guard.learn(func(f *facts) { all, f.statuses = f.statuses, nil })
+	s.told = maps.Clone(all)
 	return all
 }
 
