@@ -32,7 +32,8 @@ type Archive struct {
 	notes  []string
 	copied string // where the copy of the ledger lies that is looked into instead of it; "": none
 
-	tmpNames atomic.Int64 // how many names were used in tmp/
+	tmpNames atomic.Int64  // how many names were used in tmp/
+	syncs    chan struct{} // holds one for each fsync under way
 
 	mu       sync.RWMutex
 	original mail.Account    // the keys are made with this one; zero: none is bound yet
@@ -77,7 +78,8 @@ func Open(dir string, o Options) (*Archive, error) {
 }
 
 func newArchive(root *os.Root) *Archive {
-	return &Archive{root: root, folders: newFolders(), keys: map[key]bool{}, unsound: map[key]unsound{}, underway: map[key]bool{}}
+	return &Archive{root: root, folders: newFolders(), keys: map[key]bool{}, unsound: map[key]unsound{}, underway: map[key]bool{},
+		syncs: make(chan struct{}, maxSyncs)}
 }
 
 func (a *Archive) open() error {

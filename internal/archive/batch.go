@@ -3,7 +3,7 @@ package archive
 import (
 	"errors"
 	"io"
-	"os"
+	"sync"
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -18,6 +18,7 @@ type Batch struct {
 	a       *Archive
 	waiting []delivery
 	octets  int64
+	syncs   sync.WaitGroup
 	buf     []byte // of the spool
 	chunk   []byte
 }
@@ -25,8 +26,8 @@ type Batch struct {
 // A delivery is a message that lies in tmp/ and is to be renamed.
 type delivery struct {
 	arrival
-	tmp string   // its name in tmp/; "" when it is there no more
-	f   *os.File // open until it is synced
+	tmp  string   // its name in tmp/; "" when it is there no more
+	file *syncing // nil: a link to what is archived already
 }
 
 // NewBatch returns an empty batch. It is ended by Commit or Abort.
@@ -85,7 +86,7 @@ func (b *Batch) spool(item mail.Item, mb mail.Mailbox, body io.Reader) (delivery
 		return delivery{}, err
 	}
 	f := b.a.folders.of(mb)
-	return delivery{tmp: s.name, f: s.f, arrival: arrival{
+	return delivery{tmp: s.name, file: b.startSync(s), arrival: arrival{
 		folder: f, known: true,
 		entry: Entry{Ref: item.Ref, Mailbox: f.Name, Octets: sum.Octets, Digest: sum.Digest, Match: sum.Match,
 			Header: sum.Header, Received: received, Flags: item.Flags, Identity: item.Identity},
@@ -148,6 +149,7 @@ func (a *Archive) release(k key) {
 
 // Abort forgets the batch: nothing of it stays. After a failed Commit it has nothing left to do.
 func (b *Batch) Abort() {
+	b.syncs.Wait()
 	for _, d := range b.waiting {
 		b.drop(d)
 	}
@@ -157,9 +159,6 @@ func (b *Batch) Abort() {
 // drop removes a message that is still in tmp/. One that has been renamed stays for the next Open to adopt, and its
 // place reserved.
 func (b *Batch) drop(d delivery) {
-	if d.f != nil {
-		d.f.Close()
-	}
 	if d.tmp == "" {
 		return
 	}

@@ -1,15 +1,14 @@
 package archive
 
 import (
-	"cmp"
 	"io/fs"
+	"os"
 	"slices"
-	"sync"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
-// maxSyncs is how many fsyncs are under way at a time: file systems write many at the price of one.
+// maxSyncs is how many fsyncs of an archive are under way at a time: file systems write many at the price of one.
 const maxSyncs = 16
 
 // Commit archives the batch: when it returns without an error, every message of it is on disk for good, and Has
@@ -51,33 +50,37 @@ func (b *Batch) deliver() ([]Entry, error) {
 	return b.a.enter(arrivals)
 }
 
-// sync syncs the files, many at a time. A file whose sync failed once is never synced again: what the kernel has
-// thrown away, a second try would call written.
-func (b *Batch) sync() error {
-	errs := make([]error, len(b.waiting))
-	slots := make(chan struct{}, maxSyncs)
-	var group sync.WaitGroup
-	for i := range b.waiting {
-		slots <- struct{}{}
-		group.Go(func() {
-			errs[i] = b.syncOne(&b.waiting[i])
-			<-slots
-		})
-	}
-	group.Wait()
-	return cmp.Or(errs...) // one disk, one reason
+// A syncing is a file on its way to the disk. It is synced as soon as it is written, while others are received: the
+// disk has work all the time, and a commit finds most of it done.
+type syncing struct {
+	f   *os.File // closed when it is synced
+	err error    // good when Batch.syncs are done
 }
 
-func (b *Batch) syncOne(d *delivery) error {
-	if d.f == nil {
-		return nil // a link to what is archived already
+// startSync hands over the file of a spool.
+func (b *Batch) startSync(s *spool) *syncing {
+	file := &syncing{f: s.f}
+	b.syncs.Go(func() {
+		b.a.syncs <- struct{}{}
+		file.err = b.a.act("sync", "tmp/"+s.name, file.f.Sync)
+		if err := file.f.Close(); file.err == nil {
+			file.err = diskError("close", "tmp/"+s.name, err)
+		}
+		<-b.a.syncs
+	})
+	return file
+}
+
+// sync waits until the files are synced. A file whose sync failed once is never synced again: what the kernel has
+// thrown away, a second try would call written.
+func (b *Batch) sync() error {
+	b.syncs.Wait()
+	for _, d := range b.waiting {
+		if d.file != nil && d.file.err != nil {
+			return d.file.err // one disk, one reason
+		}
 	}
-	err := b.a.act("sync", "tmp/"+d.tmp, d.f.Sync)
-	if cerr := d.f.Close(); err == nil {
-		err = diskError("close", "tmp/"+d.tmp, cerr)
-	}
-	d.f = nil
-	return err
+	return nil
 }
 
 // makeFolders makes the folders, as far as they are not there, and writes down what their directories stand for

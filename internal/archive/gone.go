@@ -24,7 +24,7 @@ func (k *looking) compareAll() error {
 			if !is {
 				k.mark(e, sight)
 			} else if e.differs(it) {
-				k.changes = append(k.changes, &change{row: row{id: e.id}, item: it})
+				k.changes = append(k.changes, &change{row: row{id: e.id}, item: *it})
 			}
 			return nil
 		}, k.folder.id)
@@ -35,11 +35,11 @@ func (k *looking) compareAll() error {
 }
 
 // shown returns what the look showed one by one.
-func (k *looking) shown() map[key]mail.Item {
-	all := make(map[key]mail.Item, len(k.look.Flags)+len(k.look.New))
+func (k *looking) shown() map[key]*mail.Item {
+	all := make(map[key]*mail.Item, len(k.look.Flags)+len(k.look.New))
 	for _, items := range [][]mail.Item{k.look.Flags, k.look.New} {
-		for _, it := range items {
-			if it.Ref.Mailbox == k.folder.Name {
+		for i := range items {
+			if it := &items[i]; it.Ref.Mailbox == k.folder.Name {
 				all[keyOf(k.a.original, it.Ref)] = it
 			}
 		}
@@ -48,13 +48,13 @@ func (k *looking) shown() map[key]mail.Item {
 }
 
 // elsewhere finds the entries that the ledger has in another mailbox, which can be only if it was lost.
-func (k *looking) elsewhere(shown map[key]mail.Item) error {
+func (k *looking) elsewhere(shown map[key]*mail.Item) error {
 	for key, it := range shown {
 		if !k.a.knows(key) {
 			continue // not archived
 		}
 		err := k.a.ledger.each("select id from entry where key = ? and state <> 3", func(scan func(...any) error) error {
-			c := &change{item: it}
+			c := &change{item: *it}
 			k.changes = append(k.changes, c)
 			return scan(&c.id)
 		}, key[:])
@@ -83,7 +83,7 @@ func (e *glance) read(scan func(...any) error) error {
 }
 
 // differs reports whether the entry is not as the message that was shown.
-func (e *glance) differs(it mail.Item) bool {
+func (e *glance) differs(it *mail.Item) bool {
 	return e.gone || e.uid == nil || string(e.seen) != join(it.Flags) || it.Identity != "" && it.Identity != string(e.identity)
 }
 
