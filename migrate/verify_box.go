@@ -15,6 +15,9 @@ import (
 	"github.com/mailhaul/mailhaul/internal/retry"
 )
 
+// proofMessages is of how many messages at most what was found is lost when a verification is killed.
+const proofMessages = 64
+
 // maxHead bounds how much of a header is compared line by line.
 const maxHead = 1 << 20
 
@@ -123,7 +126,7 @@ func (b *proofBox) entry(x expected) (archive.Entry, error) {
 // byKeys finds the others by the keys of their headers, one to one, and judges by their octets. Of one whose keys are
 // there with other octets, the nearest in size is taken for it.
 func (b *proofBox) byKeys(ctx context.Context, left []sighted) (found []sighted, err error) {
-	for part := range slices.Chunk(left, batchMessages) {
+	for part := range slices.Chunk(left, proofMessages) {
 		entries := make([]archive.Entry, len(part))
 		var uids []uint32
 		for i, s := range part {
@@ -184,7 +187,7 @@ func (b *proofBox) judgeAll(ctx context.Context, seen []sighted) error {
 	for len(seen) > 0 {
 		var octets int64
 		n := 0
-		for n < len(seen) && n < batchMessages && (n == 0 || octets+seen[n].entry.Octets <= batchOctets) {
+		for n < len(seen) && n < proofMessages && (n == 0 || octets+seen[n].entry.Octets <= batchOctets) {
 			octets += seen[n].entry.Octets
 			n++
 		}
