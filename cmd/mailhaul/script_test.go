@@ -200,6 +200,7 @@ func (w *town) lookAtArgv() {
 			continue
 		}
 		seen = true
+		line = bytes.ReplaceAll(line, []byte(slip), nil) // the person's own, in a script that runs beside this one
 		if w.secretIn(line) {
 			found = string(line)
 		}
