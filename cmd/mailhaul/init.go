@@ -75,40 +75,6 @@ func runInit(ctx context.Context, t *terminal) error {
 	return t.finish(ctx, name, &d)
 }
 
-// ask asks for a line; it needs a terminal.
-func (t *terminal) ask(ctx context.Context, question string) (string, error) {
-	t.line(question)
-	fmt.Fprint(t.err, "> ")
-	type line struct {
-		text string
-		err  error
-	}
-	typed := make(chan line, 1)
-	go func() {
-		var text []byte
-		one := make([]byte, 1) // one by one: what follows may be a password, which is not read here
-		for {
-			n, err := t.in.Read(one)
-			if n == 0 || err != nil {
-				typed <- line{err: errInterrupted} // the person has closed the terminal, or pressed Ctrl-D
-				return
-			}
-			if one[0] == '\n' {
-				typed <- line{text: strings.TrimSpace(string(text))}
-				return
-			}
-			text = append(text, one[0])
-		}
-	}()
-	select {
-	case l := <-typed:
-		return l.text, l.err
-	case <-ctx.Done(): // as with a password
-		fmt.Fprintln(t.err)
-		return "", context.Cause(ctx)
-	}
-}
-
 // An acquaintance is an account that has been logged in to.
 type acquaintance struct {
 	party

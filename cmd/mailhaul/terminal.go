@@ -142,24 +142,54 @@ func (t *terminal) askPassword(ctx context.Context, question string) (string, er
 // askYes asks for a yes; anything else is a no. It needs a terminal.
 func (t *terminal) askYes(ctx context.Context, question string) (bool, error) {
 	fmt.Fprintf(t.err, "mailhaul: %s [y/N] ", question)
-	typed := make(chan string, 1)
+	answer, err := t.readLine(ctx)
+	if err == io.EOF {
+		err = nil
+	}
+	answer = strings.ToLower(answer)
+	return answer == "y" || answer == "yes", err
+}
+
+// ask asks for a line; it needs a terminal.
+func (t *terminal) ask(ctx context.Context, question string) (string, error) {
+	t.line(question)
+	fmt.Fprint(t.err, "> ")
+	text, err := t.readLine(ctx)
+	if err == io.EOF { // the person has closed the terminal, or pressed Ctrl-D
+		err = errInterrupted
+	}
+	return text, err
+}
+
+// readLine returns the next line that is typed, without the blanks around it. Where none comes any more, what was typed
+// comes with io.EOF.
+func (t *terminal) readLine(ctx context.Context) (string, error) {
+	type line struct {
+		text string
+		err  error
+	}
+	typed := make(chan line, 1)
 	go func() {
-		var answer []byte
+		var text []byte
 		one := make([]byte, 1) // one by one: what follows may be a password, which is not read here
 		for {
-			if n, err := t.in.Read(one); n == 0 || err != nil || one[0] == '\n' {
-				break
+			if n, err := t.in.Read(one); n == 0 || err != nil {
+				typed <- line{strings.TrimSpace(string(text)), io.EOF}
+				return
 			}
-			answer = append(answer, one[0])
+			if one[0] == '\n' {
+				typed <- line{strings.TrimSpace(string(text)), nil}
+				return
+			}
+			text = append(text, one[0])
 		}
-		typed <- strings.ToLower(strings.TrimSpace(string(answer)))
 	}()
 	select {
-	case answer := <-typed:
-		return answer == "y" || answer == "yes", nil
+	case l := <-typed:
+		return l.text, l.err
 	case <-ctx.Done(): // as with a password
 		fmt.Fprintln(t.err)
-		return false, context.Cause(ctx)
+		return "", context.Cause(ctx)
 	}
 }
 
