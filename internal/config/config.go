@@ -38,7 +38,6 @@ type File struct {
 type Account struct {
 	Name  string
 	Typed string // as it could be typed: a URL, or an address; with ca and pin as parameters
-	Line  int
 
 	Plaintext       bool   // insecure_plaintext
 	PasswordFile    string // an absolute path; "" if there is none

@@ -123,7 +123,7 @@ func (r *reader) each(tree map[string]any, kind string, read func(string, map[st
 		path := []string{kind, name}
 		table, ok := named[name].(map[string]any)
 		switch {
-		case !isName(name):
+		case !IsName(name):
 			r.wrong(path, "write letters, digits, - and _, beginning with a letter or a digit", "%s is no name of an account or a job", quote(name))
 		case !ok:
 			r.wrong(path, "", "%s is no table: write [%s.NAME], and the keys below it", quote(name), kind)
@@ -133,15 +133,12 @@ func (r *reader) each(tree map[string]any, kind string, read func(string, map[st
 	}
 }
 
-// isName reports whether an account or a job may have the name. It is never taken for an address or a URL, nor for a
+// IsName reports whether an account or a job may have the name. It is never taken for an address or a URL, nor for a
 // path that is written with a separator or a dot in front.
-func isName(s string) bool {
+func IsName(s string) bool {
 	odd := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_' }
 	return s != "" && len(s) <= maxName && !strings.ContainsFunc(s, odd) && s[0] != '-' && s[0] != '_'
 }
-
-// IsName reports whether what was typed may be the name of an account.
-func IsName(typed string) bool { return isName(typed) }
 
 func quote(s string) string { return strconv.Quote(mail.Printable(s)) }
 
@@ -246,7 +243,7 @@ func asTyped(s string) bool { return strings.ContainsAny(s, "@:") }
 
 func (r *reader) account(name string, table map[string]any) {
 	path := []string{"accounts", name}
-	a := &Account{Name: name, Line: r.lines.of(path...)}
+	a := &Account{Name: name}
 	var own map[string]Setting
 	a.Settings, own = r.settings(path, table, accountKeys)
 	a.Plaintext = first(own["insecure_plaintext"]) == "true"
@@ -299,7 +296,7 @@ func (r *reader) server(a *Account, path []string, own map[string]Setting) {
 			a.Typed = withParameter(a.Typed, parameter, first(s))
 		}
 	}
-	err := error(nil)
+	var err error
 	switch isURL := strings.Contains(a.Typed, "://"); {
 	case hasURL && !isURL && strings.Contains(a.Typed, "@") && !strings.ContainsAny(a.Typed, ":/"):
 		r.wrong(at, `write address = "me@example.org"`, "the url is an address")
