@@ -2,6 +2,7 @@ package discover
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -84,7 +85,7 @@ func (s *search) read(asked string, p page, word string) []Server {
 	}
 	all, notes, err := readConfig(p.body, s.address)
 	servers := s.accept(all, word)
-	why := "it names no server for " + cmpName(s.wish.Protocol)
+	why := "it names no server for " + cmp.Or(name(s.wish.Protocol), "reading mail")
 	if err != nil {
 		why = err.Error()
 	} else if len(servers) == 0 && len(s.named) > 0 {
@@ -100,13 +101,6 @@ func (s *search) read(asked string, p page, word string) []Server {
 		}
 	}
 	return servers
-}
-
-func cmpName(protocol string) string {
-	if protocol == "" {
-		return "reading mail"
-	}
-	return name(protocol)
 }
 
 // maxDepth is how deep elements may be nested; the format needs five levels.

@@ -170,7 +170,7 @@ func (s *search) doubt(server Server) string {
 	return server.Host + " is not of " + s.address.Domain
 }
 
-// name is what people call a protocol.
+// name is what people call a protocol; "" where none is wanted.
 func name(protocol string) string { return strings.ToUpper(protocol) }
 
 // nothing is the error when all has been tried.

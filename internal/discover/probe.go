@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,9 +66,9 @@ func (s *search) guesses(q *questions) (all []guess) {
 		if s.offersNo[of.protocol] || s.wish.Protocol != "" && s.wish.Protocol != of.protocol {
 			continue
 		}
-		names := append(append(append([]string(nil), s.named...), of.names...), common...)
+		names := unique(slices.Concat(s.named, of.names, common))
 		for _, security := range []Security{Implicit, Upgraded} {
-			for _, host := range unique(names) {
+			for _, host := range names {
 				all = append(all, guess{Server: Server{Protocol: of.protocol, Host: host, Port: usualPorts[of.protocol][security],
 					Security: security, User: s.address.String()}})
 			}
