@@ -42,7 +42,6 @@ type answer struct {
 	UserCode   string  `json:"user_code"`
 	Page       string  `json:"verification_uri"`
 	PageToo    string  `json:"verification_url"` // as Google spells it
-	Complete   string  `json:"verification_uri_complete"`
 	Interval   seconds `json:"interval"`
 
 	Error       string `json:"error"`

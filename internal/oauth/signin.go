@@ -112,7 +112,7 @@ func (s *SignIn) Wait(ctx context.Context) (*Source, error) {
 	}
 }
 
-// exchange gives the code for tokens for tokens (RFC 6749 §4.1.3).
+// exchange gives the code in exchange for tokens (RFC 6749 §4.1.3).
 func (s *SignIn) exchange(ctx context.Context, code string) (*Source, error) {
 	form := s.client.form("authorization_code")
 	form.Set("code", code)
