@@ -18,12 +18,7 @@ import (
 // An againstReport is how the archive was held against an account.
 type againstReport struct {
 	Account string `json:"account"`
-	Present int    `json:"present"`
-	Missing int    `json:"missing"`
-	Altered int    `json:"altered"`
-	// Extra are there and not ours; at the source, not archived.
-	Extra    int             `json:"extra"`
-	Read     int             `json:"read"`     // of those that are there: octet by octet
+	foundThere
 	LeftOut  int             `json:"left_out"` // archived, and do not belong there, or are there no more
 	Rewrites []string        `json:"rewrites,omitempty"`
 	Folders  []againstFolder `json:"folders,omitempty"`
@@ -31,12 +26,25 @@ type againstReport struct {
 }
 
 type againstFolder struct {
-	Name    string `json:"name"`
-	Present int    `json:"present"`
-	Missing int    `json:"missing"`
-	Altered int    `json:"altered"`
-	Extra   int    `json:"extra"`
-	Read    int    `json:"read"`
+	Name string `json:"name"`
+	foundThere
+}
+
+// foundThere counts messages by what was found of them in an account.
+type foundThere struct {
+	Present int `json:"present"`
+	Missing int `json:"missing"`
+	Altered int `json:"altered"`
+	Extra   int `json:"extra"` // there and not ours; at the source, not archived
+	Read    int `json:"read"`  // of those that are there: octet by octet
+}
+
+func newFoundThere(v archive.Verification) foundThere {
+	return foundThere{v.Present, v.Missing, v.Altered, v.Extra, v.Read}
+}
+
+func (f foundThere) text() string {
+	return fmt.Sprintf("%d present, %d missing, %d altered, %d extra, %d compared octet by octet", f.Present, f.Missing, f.Altered, f.Extra, f.Read)
 }
 
 // runAgainst holds the archive against an account, which is its source if it is that, else a destination.
@@ -83,7 +91,7 @@ func (t *terminal) againstDestination(ctx context.Context, i *interrupt, o *veri
 	rep.Against = newAgainst(got.Verification, o)
 	rep.Against.LeftOut, rep.Against.Rewrites = got.LeftOut, got.Rewrites
 	for _, f := range got.Folders {
-		rep.Against.Folders = append(rep.Against.Folders, againstFolder{f.Mailbox, f.Present, f.Missing, f.Altered, f.Extra, f.Read})
+		rep.Against.Folders = append(rep.Against.Folders, againstFolder{f.Mailbox, foundThere{f.Present, f.Missing, f.Altered, f.Extra, f.Read}})
 	}
 	for _, f := range got.Findings {
 		rep.Findings = append(rep.Findings, findingReport{Kind: f.Kind, Mailbox: f.Ref.Mailbox, MessageID: f.MessageID, Reason: f.Reason})
@@ -113,15 +121,14 @@ func (t *terminal) againstSource(ctx context.Context, i *interrupt, o *verifyOpt
 }
 
 func newAgainst(v archive.Verification, o *verifyOptions) *againstReport {
-	return &againstReport{Account: o.account.account.Key().String(), Present: v.Present, Missing: v.Missing, Altered: v.Altered,
-		Extra: v.Extra, Read: v.Read}
+	return &againstReport{Account: o.account.account.Key().String(), foundThere: newFoundThere(v)}
 }
 
 // text is the result as a table, one line for each folder.
 func (r *againstReport) text() string {
 	var b strings.Builder
 	for _, f := range r.Folders {
-		fmt.Fprintf(&b, "%s: %s\n", mail.Printable(mail.NameText(f.Name)), foundThere(f.Present, f.Missing, f.Altered, f.Extra, f.Read))
+		fmt.Fprintf(&b, "%s: %s\n", mail.Printable(mail.NameText(f.Name)), f.text())
 	}
 	fmt.Fprintf(&b, "%s: ", mail.Printable(r.Account))
 	if r.source {
@@ -129,7 +136,7 @@ func (r *againstReport) text() string {
 			"archived and not shown any more", r.LeftOut))
 		return b.String()
 	}
-	b.WriteString(foundThere(r.Present, r.Missing, r.Altered, r.Extra, r.Read))
+	b.WriteString(r.foundThere.text())
 	if r.LeftOut > 0 {
 		fmt.Fprintf(&b, ", %d do not belong there", r.LeftOut)
 	}
@@ -140,34 +147,26 @@ func (r *againstReport) text() string {
 	return b.String()
 }
 
-func foundThere(present, missing, altered, extra, read int) string {
-	return fmt.Sprintf("%d present, %d missing, %d altered, %d extra, %d compared octet by octet", present, missing, altered, extra, read)
-}
-
 // A verifiedStatus is the last verification against an account.
 type verifiedStatus struct {
 	Event   string `json:"event"`
 	Account string `json:"account"`
 	When    string `json:"when,omitempty"` // it ended; none: it was broken off
 	Deep    bool   `json:"deep"`
-	Present int    `json:"present"`
-	Missing int    `json:"missing"`
-	Altered int    `json:"altered"`
-	Extra   int    `json:"extra"`
-	Read    int    `json:"read"`
+	foundThere
 }
 
 func (t *terminal) showVerified(a *archive.Archive) error {
 	all, err := a.Verifications()
 	for _, v := range all {
-		s := verifiedStatus{"verified", v.Account.String(), stamp(v.Ended), v.Deep, v.Present, v.Missing, v.Altered, v.Extra, v.Read}
+		s := verifiedStatus{"verified", v.Account.String(), stamp(v.Ended), v.Deep, newFoundThere(v)}
 		if t.json {
 			writeJSON(t.out, s)
 			continue
 		}
 		said := "a verification was broken off; verify goes on with it"
 		if s.When != "" {
-			said = "verified " + s.When + ": " + foundThere(s.Present, s.Missing, s.Altered, s.Extra, s.Read)
+			said = "verified " + s.When + ": " + s.text()
 		}
 		fmt.Fprintf(t.out, "%s: %s\n", mail.Printable(s.Account), said)
 	}
