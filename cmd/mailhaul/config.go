@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -199,7 +199,7 @@ func (t *terminal) completeJobs(_ *cobra.Command, args []string, _ string) ([]co
 	}
 	var left []cobra.Completion
 	for _, name := range f.JobNames() {
-		if !strings.Contains(" "+strings.Join(args, " ")+" ", " "+name+" ") {
+		if !slices.Contains(args, name) {
 			left = append(left, name)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -36,12 +35,7 @@ func (n *newcomer) begin(t *testing.T) {
 	n.tty, n.said = openTTY(t), 0
 	n.cmd = exec.Command("mailhaul", "init", "--config", n.file)
 	n.cmd.Env = append(os.Environ(), "HOME="+n.town.work, "XDG_STATE_HOME="+filepath.Join(n.town.work, "state"), "MAILHAUL_KEYRING=file")
-	n.cmd.Stdin, n.cmd.Stdout, n.cmd.Stderr = n.slave, n.slave, n.slave
-	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := n.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { n.cmd.Process.Kill() })
+	n.run(t)
 }
 
 // reads waits until a question is shown, and answers it. One for a password is answered when there is no echo.

@@ -175,9 +175,8 @@ func (r *report) brief() string {
 	if d := r.Destination; d != nil {
 		some = append(some, counts("appended", d.Appended, "present", d.Present, "merged", d.Merged, "refused", d.Refused, "failed", d.Failed))
 	}
-	for _, f := range r.Findings {
-		some = append(some, mail.Printable(f.Kind+": "+f.Mailbox))
-		break // the report has the others
+	if len(r.Findings) > 0 { // the report has the others
+		some = append(some, mail.Printable(r.Findings[0].Kind+": "+r.Findings[0].Mailbox))
 	}
 	return strings.Join(slices.Compact(some), "; ")
 }
