@@ -3,6 +3,7 @@
 package peers
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -21,11 +22,14 @@ type promise struct {
 
 // What a promise may be beside that is no contender.
 const (
-	slowerHalf = "slower half"   // the halves of a migration, each alone
-	waiting    = "waits of RTT"  // one for each message, shared among the sessions
-	missed     = "**MISSED**"    // and
-	held       = "held"          //
-	unknown    = "not measured " // because of
+	slowerHalf = "slower half"  // the halves of a migration, each alone
+	waiting    = "waits of RTT" // one for each message, shared among the sessions
+)
+
+// What becomes of a promise that was measured.
+const (
+	missed = "**MISSED**"
+	held   = "held"
 )
 
 func ofFloor(times float64) promise             { return promise{beside: theFloor, times: times} }
@@ -63,7 +67,7 @@ type outcome struct {
 
 // best is the least of the seconds: whatever else a machine does only adds to them.
 func (o *outcome) best() float64 {
-	return slices.MinFunc(o.costs, func(a, b cost) int { return int(math.Copysign(1, a.Wall-b.Wall)) }).Wall
+	return slices.MinFunc(o.costs, func(a, b cost) int { return cmp.Compare(a.Wall, b.Wall) }).Wall
 }
 
 func (o *outcome) median() float64 {
@@ -175,10 +179,16 @@ func (r results) growth(all []scenario) (bounds []bound) {
 		if !ok {
 			continue
 		}
-		l, ok := r.beyond(large)
-		s, also := r.beyond(small)
+		l, ok := r.beyond(large, theFloor)
+		s, also := r.beyond(small, theFloor)
 		if !ok || !also {
 			continue
+		}
+		beyond := " beyond start-up and floor"
+		if l <= 0 || s <= 0 { // then the floor is none, and its time no part of ours
+			l, _ = r.beyond(large, "")
+			s, _ = r.beyond(small, "")
+			l, s, beyond = max(l, least), max(s, least), " beyond start-up, for it was faster than the floor"
 		}
 		b := bound{value: l / s, most: 1.2, unit: "×", how: fmt.Sprintf("%.3f s; %.3f s", l, s)}
 		switch {
@@ -190,13 +200,7 @@ func (r results) growth(all []scenario) (bounds []bound) {
 		default:
 			b.value /= float64(large.corpus.messages()) / float64(small.corpus.messages())
 			b.what = "a message, of one in a tenth of the account: " + large.name()
-			b.how += " beyond start-up and floor"
-		}
-		if s <= 0 { // too fast to be told from the floor
-			b.value = 0
-			if l > 0 {
-				b.value = math.Inf(1)
-			}
+			b.how += beyond
 		}
 		bounds = append(bounds, b)
 	}
@@ -217,13 +221,20 @@ func tenth(large scenario, all []scenario) (scenario, bool) {
 	return scenario{}, false
 }
 
-// beyond is how long mailhaul took, without its start-up and what the floor took where all was to be brought.
-func (r results) beyond(s scenario) (float64, bool) {
+// least is the shortest time, in seconds, that counts as one.
+const least = 0.001
+
+// beyond is how long mailhaul took, without its start-up and what the floor took, if it is named, where all was to be
+// brought.
+func (r results) beyond(s scenario, floor string) (float64, bool) {
 	mine, ok := r.seconds(s, ours)
 	if s.again || s.corpus.folders > 0 {
 		return mine, ok
 	}
-	bare, also := r.seconds(s, theFloor)
+	bare, also := 0., true
+	if floor != "" {
+		bare, also = r.seconds(s, floor)
+	}
 	empty := scenario{kind: s.kind, corpus: nothing(1)}
 	start, too := r.seconds(empty, ours)
 	return mine - bare - start, ok && also && too
@@ -278,5 +289,10 @@ func TestPromises(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("bounds %q,\nwant   %q", got, want)
+	}
+
+	r[small.name()][theFloor] = took(5, 1, 10) // slower than what it is the floor of
+	if got := r.growth([]scenario{empty, small, large}); len(got) != 1 || math.Abs(got[0].value-34./3/10) > 1e-9 || !strings.Contains(got[0].how, "faster than the floor") {
+		t.Errorf("faster than the floor: %+v", got)
 	}
 }

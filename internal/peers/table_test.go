@@ -4,7 +4,6 @@ package peers
 
 import (
 	"fmt"
-	"math"
 	"os/exec"
 	"regexp"
 	"runtime"
@@ -32,16 +31,9 @@ func (b *bench) table(all []scenario) string {
 	}
 	t.WriteString("\n| | measured | promised | | |\n|---|--:|--:|---|---|\n")
 	for _, bound := range b.results.bounds(all) {
-		fmt.Fprintf(&t, "| %s | %s | ≤ %g %s | %s | %s |\n", bound.what, amount(bound.value, bound.unit), bound.most, bound.unit, verdict(bound.value <= bound.most), bound.how)
+		fmt.Fprintf(&t, "| %s | %.3g %s | ≤ %g %s | %s | %s |\n", bound.what, bound.value, bound.unit, bound.most, bound.unit, verdict(bound.value <= bound.most), bound.how)
 	}
 	return t.String()
-}
-
-func amount(value float64, unit string) string {
-	if math.IsInf(value, 0) {
-		return "beyond measure"
-	}
-	return fmt.Sprintf("%.3g %s", value, unit)
 }
 
 // rows are one for each promise of the scenario, or one beside the floor, or beside nobody.
