@@ -54,7 +54,7 @@ EXIT STATUS
   10   no archive there
   11   archive in use by another run
   130  interrupted, run again to go on
-  Of several the first in this order counts: 130 1 9 4 6 5 8 7 3 0.
+  Of several the first in this order counts: 130 11 10 2 1 9 4 6 5 8 7 3 0.
 `
 
 func newHelpCommand() *cobra.Command {

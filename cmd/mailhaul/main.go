@@ -36,7 +36,7 @@ Stop it at any moment and run it again: nothing is lost, nothing is doubled.
 An account is an e-mail address, me@example.org, whose servers are looked up
 (pop3:me@example.org if it is to be POP3), or a URL:
   pop3s://user@host[:995]   imaps://user@host[:993]   TLS from the start
-  pop3://user@host[:110]    imap://user@host[:143]    STLS or STARTTLS, or nothing
+  pop3://user@host[:110]    imap://user@host[:143]    TLS by STLS or STARTTLS
 with, after a "?", ca=FILE to trust a certificate authority of your own,
 pin=sha256/... to trust the server's key and nothing else (check shows it), or
 tls=none for a server on this very machine; auth=MECHANISM to log in by that one

@@ -12,8 +12,9 @@ import (
 )
 
 const statusHelp = `Status says what is in ARCHIVE: per account what went over the wire in the last 24
-hours, per folder the messages, and per destination what is still to be brought
-and what was refused. It uses no network and takes no lock.
+hours and what the last verification found, per folder the messages, and per
+destination what is still to be brought and what was refused. It uses no network
+and takes no lock.
 `
 
 func newStatusCommand(t *terminal) *cobra.Command {
