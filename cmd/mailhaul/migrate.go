@@ -78,7 +78,9 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 		return err
 	}
 	if o.restore.dryRun {
-		return dryRun(ctx, t, &survey{o.restore.folders, o.restore.limits.dailyOptions, o.source, o.restore.destination, o.restore.includeGone, false, o.restore.merge}, from, to)
+		s := survey{folderOptions: o.restore.folders, daily: o.restore.limits.dailyOptions, source: o.source, destination: o.restore.destination,
+			includeGone: o.restore.includeGone, merge: o.restore.merge}
+		return dryRun(ctx, t, &s, from, to)
 	}
 	a, err := o.openArchive(t, o.archive)
 	if err != nil {
