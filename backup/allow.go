@@ -2,24 +2,10 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
-	"github.com/mailhaul/mailhaul/internal/retry"
 )
-
-// An Allow is asked before messages of these sizes come over the wire: n of them, the first at least, may come now, and
-// done is to be called when they have. It may wait. Its error says that none may. Asked about none, it says whether any
-// may. It is called by several goroutines.
-type Allow func(ctx context.Context, octets []int64) (n int, done func(), err error)
-
-// notAllowed says that an Allow lets nothing more come: nobody has failed.
-type notAllowed struct{ error }
-
-func (e notAllowed) Unwrap() error { return e.error }
-
-func isNotAllowed(err error) bool { return errors.As(err, new(notAllowed)) }
 
 // mayBegin asks whether anything may come at all; if not, there is no need for a login.
 func (r *run) mayBegin(ctx context.Context) error {
@@ -32,18 +18,11 @@ func (r *run) mayBegin(ctx context.Context) error {
 
 // allowed returns how many of the items may come now.
 func (r *run) allowed(ctx context.Context, items []mail.Item) (n int, done func(), err error) {
-	if r.Allow == nil {
-		return len(items), func() {}, nil
-	}
 	sizes := make([]int64, len(items))
 	for i, it := range items {
 		sizes[i] = it.Size
 	}
-	n, done, err = r.Allow(ctx, sizes)
-	if err == nil || ctx.Err() != nil || errors.Is(err, retry.ErrStopped) {
-		return n, done, err
-	}
-	return 0, nil, notAllowed{err}
+	return r.Allow.Ask(ctx, sizes)
 }
 
 // fetchAllowed is the source's Fetch, of as many items at a time as may come.

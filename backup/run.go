@@ -23,7 +23,7 @@ type Job struct {
 	Wanted func(mail.Mailbox) bool
 	// Allow, if set, is asked before messages are fetched. If none may come, Run archives what came and ends with the
 	// error.
-	Allow Allow
+	Allow retry.Allow
 	// Stop, when closed, makes Run finish the message it is at, commit, and return retry.ErrStopped.
 	Stop <-chan struct{}
 	// Committed, if set, is called after each commit, from another goroutine than Run's. It must not block.
@@ -166,7 +166,7 @@ func (r *run) mailbox(ctx context.Context, mb mail.Mailbox) error {
 // isAccountTrouble tells what the server's side said or did from a stop and from local trouble.
 func isAccountTrouble(err error) bool {
 	var e *mail.Error
-	return errors.As(err, &e) && !isNotAllowed(err)
+	return errors.As(err, &e) && !retry.IsNotAllowed(err)
 }
 
 func (r *run) note(text string) {
@@ -191,7 +191,7 @@ func (r *run) pass(ctx context.Context, mb mail.Mailbox) (todo int, err error) {
 	}
 	r.Watch.Tell(progress.Listed{Half: progress.Source, Mailbox: mb.Name, Messages: len(rest), Octets: octets(rest)})
 	err = r.fetch(ctx, mb, rest)
-	if err == nil || isNotAllowed(err) {
+	if err == nil || retry.IsNotAllowed(err) {
 		// Everything fetched is safe: now the server may forget it. If the farewell gets lost, nothing else does.
 		r.end(ctx)
 	}

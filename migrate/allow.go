@@ -3,39 +3,20 @@ package migrate
 import (
 	"cmp"
 	"context"
-	"errors"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/retry"
 )
 
-// An Allow is asked before messages of these sizes go over the wire: n of them, the first at least, may go now, and
-// done is to be called when they have. It may wait. Its error says that none may. Asked about none, it says whether any
-// may. It is called by several goroutines.
-type Allow func(ctx context.Context, octets []int64) (n int, done func(), err error)
-
-// notAllowed says that an Allow lets nothing more go: nobody has failed.
-type notAllowed struct{ error }
-
-func (e notAllowed) Unwrap() error { return e.error }
-
-func isNotAllowed(err error) bool { return errors.As(err, new(notAllowed)) }
-
 // ask asks without the floor.
-func (r *run) ask(ctx context.Context, allow Allow, octets []int64) (n int, done func(), err error) {
-	if allow == nil {
-		return len(octets), func() {}, nil
-	}
-	r.outside(func() { n, done, err = allow(ctx, octets) })
-	if err == nil || ctx.Err() != nil || errors.Is(err, retry.ErrStopped) {
-		return n, done, err
-	}
-	return 0, nil, notAllowed{err}
+func (r *run) ask(ctx context.Context, allow retry.Allow, octets []int64) (n int, done func(), err error) {
+	r.outside(func() { n, done, err = allow.Ask(ctx, octets) })
+	return n, done, err
 }
 
 // mayBegin asks whether anything may go at all; if not, there is no need for a login.
 func (r *run) mayBegin(ctx context.Context) error {
-	for _, allow := range []Allow{r.Allow, r.AllowBack} {
+	for _, allow := range []retry.Allow{r.Allow, r.AllowBack} {
 		_, done, err := r.ask(ctx, allow, nil)
 		if err != nil {
 			return err
@@ -88,7 +69,7 @@ func (b *box) sendAllowed(ctx context.Context, batch []archive.Entry) error {
 
 // ended returns why a round ended early. If nothing more may go, what went is still made sure of.
 func (r *run) ended(ctx context.Context, err error) error {
-	if !isNotAllowed(err) {
+	if !retry.IsNotAllowed(err) {
 		return err
 	}
 	return cmp.Or(r.audit(ctx), err)

@@ -12,7 +12,6 @@ import (
 	"github.com/mailhaul/mailhaul/internal/postoffice"
 	"github.com/mailhaul/mailhaul/internal/postoffice/trial"
 	"github.com/mailhaul/mailhaul/internal/retry"
-	"github.com/mailhaul/mailhaul/migrate"
 )
 
 var errEnough = &mail.Error{Scope: mail.ScopeAccount, Cause: mail.CauseQuota, Err: errors.New("enough for today")}
@@ -149,4 +148,4 @@ func TestAllowEnds(t *testing.T) {
 	}
 }
 
-var _ migrate.Allow = (*warden)(nil).allow
+var _ retry.Allow = (*warden)(nil).allow

@@ -219,27 +219,35 @@ func distance(a, b int64) int64 { return max(a-b, b-a) }
 
 // read reads messages at the destination back and sums them up. One that cannot be had is left out.
 func (b *box) read(ctx context.Context, uids []uint32) (map[uint32]mail.Sum, error) {
-	if len(uids) == 0 {
-		return nil, nil
-	}
 	sums := make(map[uint32]mail.Sum, len(uids))
+	err := b.fetch(ctx, uids, func(uid uint32, body io.Reader) error {
+		sum, err := mail.SumOf(body)
+		if err == nil {
+			sums[uid] = sum
+		}
+		return err
+	})
+	return sums, err
+}
+
+// fetch has take read messages at the destination. One that cannot be had is passed over.
+func (b *box) fetch(ctx context.Context, uids []uint32, take func(uid uint32, body io.Reader) error) error {
+	if len(uids) == 0 {
+		return nil
+	}
 	items := make([]mail.Item, len(uids))
 	for i, uid := range uids {
 		items[i].Ref = mail.Ref{Mailbox: b.name, Validity: b.status.Validity, UID: strconv.FormatUint(uint64(uid), 10)}
 	}
-	err := b.at.Fetch(ctx, items, func(it mail.Item, body io.Reader) error {
-		sum, err := mail.SumOf(body)
+	return b.at.Fetch(ctx, items, func(it mail.Item, body io.Reader) error {
+		err := take(uidOf(it), body)
 		var e *mail.Error
 		if errors.As(err, &e) && e.Scope == mail.ScopeMessage {
 			b.unshown[uidOf(it)] = e.Cause == mail.CauseRefused
 			return nil
 		}
-		if err == nil {
-			sums[uidOf(it)] = sum
-		}
 		return err
 	})
-	return sums, err
 }
 
 // sumOf sums up an entry in the form it is brought in, header and body apart.

@@ -12,11 +12,11 @@ import (
 
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/postoffice"
-	"github.com/mailhaul/mailhaul/migrate"
+	"github.com/mailhaul/mailhaul/internal/retry"
 )
 
 // some allows so many messages in all, a few at a time.
-func (c *chaos) some(left, stint int) migrate.Allow {
+func (c *chaos) some(left, stint int) retry.Allow {
 	var mu sync.Mutex
 	return func(_ context.Context, octets []int64) (int, func(), error) {
 		mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/progress"
+	"github.com/mailhaul/mailhaul/internal/retry"
 )
 
 // A Serial destination answers each message of an Append before it takes the next, so that several sessions at one
@@ -115,7 +116,7 @@ func (r *run) serve(ctx context.Context, h *hand) {
 			r.queue = append(r.queue, e) // it goes on where it was broken off
 		case r.halted == nil:
 			r.halted = err
-			r.halting.Store(!isNotAllowed(err)) // what the others were allowed, they do
+			r.halting.Store(!retry.IsNotAllowed(err)) // what the others were allowed, they do
 		}
 	}
 }

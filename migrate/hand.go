@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/progress"
 	"github.com/mailhaul/mailhaul/internal/retry"
 )
 
@@ -20,6 +21,12 @@ type hand struct {
 	worked bool // it has done something in this run
 	lost   bool // it is of no more use in this run
 	at     *box // where it helps
+}
+
+// hire adds a hand that has not done anything yet.
+func (r *run) hire(d Destination) {
+	r.hands = append(r.hands, &hand{dst: d, run: r,
+		retry: retry.Policy{Half: progress.Destination, Watch: r.Watch, Stop: r.Stop, Pause: r.Pause}})
 }
 
 // outside does what takes time without the floor.

@@ -30,7 +30,7 @@ type Job struct {
 	MergeByID bool
 	// Allow, if set, is asked before messages are sent, and AllowBack before messages there are read to be compared
 	// with ours. When nothing may go, Run settles what went and ends with the error.
-	Allow, AllowBack Allow
+	Allow, AllowBack retry.Allow
 	// Stop, when closed, makes Run finish the batch it is at and return retry.ErrStopped.
 	Stop <-chan struct{}
 	// More, if set, says that more has been archived meanwhile; Run goes on until it is closed.
@@ -122,8 +122,7 @@ type run struct {
 // begin works with the floor taken.
 func (r *run) begin(ctx context.Context) error {
 	for _, d := range append([]Destination{r.Destination}, r.Others...) {
-		r.hands = append(r.hands, &hand{dst: d, run: r,
-			retry: retry.Policy{Half: progress.Destination, Watch: r.Watch, Stop: r.Stop, Pause: r.Pause}})
+		r.hire(d)
 	}
 	r.floor.Lock()
 	defer r.floor.Unlock()

@@ -34,12 +34,13 @@ func (r *run) shares(name string) ([]share, error) {
 	for _, s := range r.layout.steps[name] {
 		switch {
 		case s.LeftOut:
+		case s.Rest && !r.whole:
 		case s.Rest:
 			alone, err := r.alone(s)
 			if err != nil {
 				return nil, err
 			}
-			if r.whole && (len(alone) > 0 || r.Repair) {
+			if len(alone) > 0 || r.Repair {
 				shares = append(shares, share{s, func(e archive.Entry) bool { _, ok := alone[e.ID]; return ok }})
 			}
 		case len(s.SentFrom) > 0:

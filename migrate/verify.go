@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
-	"github.com/mailhaul/mailhaul/internal/progress"
-	"github.com/mailhaul/mailhaul/internal/retry"
 )
 
 // A Verification holds the archive against a destination: every message that belongs there is looked for. It changes
@@ -48,14 +46,18 @@ const (
 func (v Verification) Run(ctx context.Context) (Verdicts, error) {
 	v.Job.More, v.Job.Repair, v.Job.Others = nil, false, nil
 	p := &proving{Verification: v, run: newRun(v.Job), learnt: newLessons(), folders: map[string]*FolderVerdict{}}
-	p.run.hands = []*hand{{dst: v.Destination, run: p.run,
-		retry: retry.Policy{Half: progress.Destination, Watch: v.Watch, Stop: v.Stop, Pause: v.Pause}}}
+	p.run.hire(v.Destination)
 	p.run.floor.Lock()
 	defer p.run.floor.Unlock()
 	err := p.prove(ctx)
 	p.verdicts.Rewrites = p.learnt.said()
+	p.verdicts.Account, p.verdicts.Deep, p.verdicts.Sample = v.Account, v.Deep, v.Sample
 	for _, name := range slices.Sorted(maps.Keys(p.folders)) {
 		p.sum(*p.folders[name])
+	}
+	if err == nil {
+		p.verdicts.Began, p.verdicts.Ended = p.began, time.Now()
+		err = v.Archive.EndVerification(p.verdicts.Verification)
 	}
 	return p.verdicts, err
 }
@@ -95,21 +97,11 @@ func (p *proving) prove(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := p.condemn(); err != nil {
-		return err
-	}
-	for _, f := range p.folders {
-		record.Present, record.Missing, record.Altered = record.Present+f.Present, record.Missing+f.Missing, record.Altered+f.Altered
-		record.Extra, record.Read = record.Extra+f.Extra, record.Read+f.Read
-	}
-	record.Began, record.Ended = p.began, time.Now()
-	p.verdicts.Verification.Began, p.verdicts.Verification.Ended = record.Began, record.Ended
-	return p.Archive.EndVerification(record)
+	return p.condemn()
 }
 
 func (p *proving) sum(f FolderVerdict) {
 	v := &p.verdicts
-	v.Account, v.Deep, v.Sample = p.Account, p.Deep, p.Sample
 	v.Present, v.Missing, v.Altered = v.Present+f.Present, v.Missing+f.Missing, v.Altered+f.Altered
 	v.Extra, v.Read = v.Extra+f.Extra, v.Read+f.Read
 	v.Folders = append(v.Folders, f)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
@@ -337,21 +336,10 @@ func (l *limited) Write(p []byte) (int, error) {
 // readBack reads messages of the mailbox.
 func (b *proofBox) readBack(ctx context.Context, uids []uint32) (map[uint32]reading, error) {
 	shown := make(map[uint32]reading, len(uids))
-	if len(uids) == 0 {
-		return shown, nil
-	}
-	items := make([]mail.Item, len(uids))
-	for i, uid := range uids {
-		items[i].Ref = mail.Ref{Mailbox: b.box.name, Validity: b.box.status.Validity, UID: strconv.FormatUint(uint64(uid), 10)}
-	}
-	err := b.box.at.Fetch(ctx, items, func(it mail.Item, body io.Reader) error {
+	err := b.box.fetch(ctx, uids, func(uid uint32, body io.Reader) error {
 		is, err := readSum(b.Watch.Reader(progress.Destination, body))
-		var e *mail.Error
-		if errors.As(err, &e) && e.Scope == mail.ScopeMessage {
-			return nil
-		}
 		if err == nil {
-			shown[uidOf(it)] = is
+			shown[uid] = is
 		}
 		return err
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
 // What servers do to mail that they are given.
@@ -164,7 +165,7 @@ func compareHeads(ours, shown []byte) (kinds []string) {
 	}
 	var lost []string
 	for _, f := range mine {
-		switch x := crossed(f); {
+		switch x := mail.ASCIIOnly(f); {
 		case left[f] > 0:
 			left[f]--
 		case left[x] > 0:
@@ -207,17 +208,6 @@ func fieldsOf(head []byte) (fields []string) {
 		fields = append(fields, line)
 	}
 	return fields
-}
-
-// crossed is a field as servers show it that make an X of each 8-bit octet.
-func crossed(f string) string {
-	b := []byte(f)
-	for i := range b {
-		if b[i] >= 0x80 {
-			b[i] = 'X'
-		}
-	}
-	return string(b)
 }
 
 // nameOf returns a field's name, fit to be compared and to be said; "; " never stands in it.

@@ -133,7 +133,7 @@ func (c *traffic) look(way archive.Way) func(context.Context, []int64) (int, fun
 	return func(_ context.Context, octets []int64) (int, func(), error) { return c.allow(way, octets) }
 }
 
-// allow returns how many of the messages may go; see migrate.Allow. When none may, that is noted, so that the next run
+// allow returns how many of the messages may go; see retry.Allow. When none may, that is noted, so that the next run
 // needs no login to know it.
 func (c *traffic) allow(way archive.Way, octets []int64) (int, func(), error) {
 	c.mu.Lock()

@@ -110,12 +110,12 @@ func canonicalID(v string) string {
 func (h Header) Keys() []string {
 	var keys []string
 	if h.MessageID != "" {
-		keys = append(keys, "id:"+asciiOnly(h.MessageID))
+		keys = append(keys, "id:"+ASCIIOnly(h.MessageID))
 	}
 	if h.Date+h.From+h.To+h.Subject != "" {
 		sum := sha256.New()
 		for _, v := range []string{h.Date, h.From, h.To, h.Subject} {
-			sum.Write([]byte(asciiOnly(strings.Join(strings.Fields(v), " "))))
+			sum.Write([]byte(ASCIIOnly(strings.Join(strings.Fields(v), " "))))
 			sum.Write([]byte{0})
 		}
 		keys = append(keys, "hdr:"+string(sum.Sum(nil)))
@@ -123,7 +123,8 @@ func (h Header) Keys() []string {
 	return keys
 }
 
-func asciiOnly(s string) string {
+// ASCIIOnly returns s with an X for each octet that is not ASCII, which is what some servers make of a header.
+func ASCIIOnly(s string) string {
 	b := []byte(s)
 	for i, c := range b {
 		if c >= 0x80 {

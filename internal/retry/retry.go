@@ -1,4 +1,5 @@
-// Package retry decides whether trouble with an account is worth another try, and waits until then.
+// Package retry decides whether trouble with an account is worth another try, and waits until then; and it is where what
+// may go over the wire is asked.
 package retry
 
 import (
