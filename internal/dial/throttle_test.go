@@ -167,9 +167,16 @@ func TestThrottleCountsTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	go conn.Write(make([]byte, 200<<10))
+	wrote := make(chan error)
+	go func() {
+		_, err := conn.Write(make([]byte, 200<<10))
+		wrote <- err
+	}()
 	if n, err := io.ReadFull(conn, make([]byte, 200<<10)); err != nil {
 		t.Errorf("%d octets came back, then %v", n, err)
+	}
+	if err := <-wrote; err != nil {
+		t.Error(err)
 	}
 	for name, b := range map[string]*bucket{"up": &s.Throttle.up, "down": &s.Throttle.down} {
 		if b.through.IsZero() {
