@@ -48,8 +48,7 @@ func (s Server) portHint(hint string) string {
 	if s.StartTLS == "" {
 		return hint
 	}
-	scheme := s.StartTLS.scheme()
-	return fmt.Sprintf("write %ss:// in place of %s://, or check host and port", scheme, scheme)
+	return s.StartTLS.instead() + ", or check host and port"
 }
 
 // readError knows what a server may be waiting for that is not spoken to in TLS and has yet to say a word.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -30,7 +31,6 @@ const tag = "M1"
 // it. So none of it is kept, capabilities are not even asked for, and there is no way on but TLS.
 type clear struct {
 	server Server
-	wire   *wire
 	in     *bufio.Reader
 	remedy string // for a line that ends here
 }
@@ -42,7 +42,7 @@ func (s Server) askForTLS(ctx context.Context, w *wire) error {
 	until := time.Now().Add(s.maxConnect())
 	w.until.Store(&until)
 	defer w.until.Store(nil)
-	c := &clear{server: s, wire: w, in: bufio.NewReaderSize(w, maxClear), remedy: s.muteHint()}
+	c := &clear{server: s, in: bufio.NewReaderSize(w, maxClear), remedy: s.muteHint()}
 	if err := c.greeting(); err != nil {
 		return err
 	}
@@ -190,6 +190,11 @@ func (u Upgrade) blank() string {
 // scheme is how the protocol is called in an account; with an s behind it, it is with TLS from the first octet.
 func (u Upgrade) scheme() string {
 	return map[Upgrade]string{STLS: "pop3", STARTTLS: "imap"}[u]
+}
+
+// instead is what to write to have TLS from the first octet.
+func (u Upgrade) instead() string {
+	return fmt.Sprintf("write %ss:// in place of %s://", u.scheme(), u.scheme())
 }
 
 // TurnedAway is in the error for a server that greeted by sending us away: what it said, in clear, so that perhaps

@@ -2,6 +2,7 @@ package dial
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
@@ -27,7 +28,7 @@ func (c *clear) injected(behind, more string) error {
 }
 
 func (c *clear) senseless(does, line string) error {
-	e := c.insecure(c.server.aroundHint(), `%s %s "%s", which is no %s`, c.server.Host, does, mail.Printable(line), protocols[c.server.StartTLS])
+	e := c.insecure(c.server.aroundHint(), `%s %s "%s", which is no %s`, c.server.Host, does, mail.Printable(line), strings.ToUpper(c.server.StartTLS.scheme()))
 	e.Cause = mail.CauseProtocol
 	return e
 }
@@ -38,12 +39,8 @@ func (c *clear) endless() error {
 	return e
 }
 
-var protocols = map[Upgrade]string{STLS: "POP3", STARTTLS: "IMAP"}
-
 func (c *clear) speaksTLS() error {
-	scheme := c.server.StartTLS.scheme()
-	return c.insecure(fmt.Sprintf("write %ss:// in place of %s://", scheme, scheme),
-		"%s speaks TLS from the first octet on port %d", c.server.Host, c.server.Port)
+	return c.insecure(c.server.StartTLS.instead(), "%s speaks TLS from the first octet on port %d", c.server.Host, c.server.Port)
 }
 
 func (c *clear) turnedAway(line string) error {
@@ -64,13 +61,11 @@ func (c *clear) cut(failing string, err error) error {
 }
 
 func (s Server) muteHint() string {
-	scheme := s.StartTLS.scheme()
-	return fmt.Sprintf("if TLS begins with the first octet on port %d, write %ss:// in place of %s://", s.Port, scheme, scheme)
+	return fmt.Sprintf("if TLS begins with the first octet on port %d, %s", s.Port, s.StartTLS.instead())
 }
 
 // aroundHint is the remedy where TLS does not begin as it should after a beginning in clear.
 func (s Server) aroundHint() string {
-	scheme := s.StartTLS.scheme()
-	return fmt.Sprintf("write %ss:// in place of %s://, if the server has it (port %d); if not, try another network: somebody on the way may be keeping TLS away",
-		scheme, scheme, map[Upgrade]int{STLS: 995, STARTTLS: 993}[s.StartTLS])
+	return fmt.Sprintf("%s, if the server has it (port %d); if not, try another network: somebody on the way may be keeping TLS away",
+		s.StartTLS.instead(), map[Upgrade]int{STLS: 995, STARTTLS: 993}[s.StartTLS])
 }
