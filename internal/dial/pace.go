@@ -52,14 +52,8 @@ func (p *Pace) Turn(ctx context.Context) (done func(refused error), err error) {
 // wait is called by who is at the door.
 func (p *Pace) wait(ctx context.Context) error {
 	early := time.Duration(max(p.Burst, 1)-1) * p.Every
-	if pause := time.Until(p.due.Add(-early)); pause > 0 {
-		timer := time.NewTimer(pause)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	if !sleep(time.Until(p.due.Add(-early)), ctx.Done()) {
+		return context.Cause(ctx)
 	}
 	if now := time.Now(); p.due.Before(now) {
 		p.due = now

@@ -50,15 +50,21 @@ func (t *Throttle) wait(b *bucket, n int, rate int64, over <-chan struct{}) {
 	if rate <= 0 || n <= 0 {
 		return
 	}
-	pause := b.take(n, rate)
-	if pause <= 0 {
-		return
+	sleep(b.take(n, rate), over)
+}
+
+// sleep waits for d, or until over is closed, and reports whether it has waited to the end.
+func sleep(d time.Duration, over <-chan struct{}) bool {
+	if d <= 0 {
+		return true
 	}
-	timer := time.NewTimer(pause)
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return true
 	case <-over:
+		return false
 	}
 }
 
