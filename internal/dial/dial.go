@@ -1,10 +1,9 @@
 // Package dial opens the connections of the house; nobody else opens a socket.
 //
 // Every connection it returns keeps four promises, whatever the library above it does. It is with TLS, unless none was
-// asked for: one on which TLS has yet to begin is not returned. It never hangs: a server
-// that sends nothing, or takes nothing, for the idle time is given up. It never ends by itself: when the server
-// hangs up, that is an error, for no mail protocol ends that way. And it belongs to the context it was dialed
-// with: cancelling that closes it.
+// asked for: one on which TLS has yet to begin is not returned. It never hangs: a server that sends nothing, or takes
+// nothing, for the idle time is given up. It never ends by itself: when the server hangs up, that is an error, for no
+// mail protocol ends that way. And it belongs to the context it was dialed with: cancelling that closes it.
 package dial
 
 import (
@@ -49,9 +48,9 @@ type Server struct {
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// Dial connects and, unless Plain, begins TLS: nobody is given a connection that has yet to. Cancelling ctx closes the connection for as long as it lives, and
-// what fails because of that fails with the context's cause. All other errors are *mail.Error. The caller closes
-// the Conn.
+// Dial connects and, unless Plain, begins TLS: nobody is given a connection that has yet to. Cancelling ctx closes the
+// connection for as long as it lives, and what fails because of that fails with the context's cause. All other errors
+// are *mail.Error. The caller closes the Conn.
 func (s Server) Dial(ctx context.Context) (*Conn, error) {
 	if s.Idle == 0 {
 		s.Idle = defaultIdle
