@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
 // Most oddities are dealt with for every server alike, where they would do harm:
@@ -27,12 +29,12 @@ func isExchange(greeting string) bool { return strings.Contains(greeting, "Micro
 
 // isApple: iCloud's proxy announces capabilities with the login that the server behind it, when asked, does not have.
 func isApple(host string) bool {
-	return strings.HasSuffix(host, ".mail.me.com") || strings.HasSuffix(host, ".icloud.com")
+	return mail.InDomain(host, "mail.me.com") || mail.InDomain(host, "icloud.com")
 }
 
 // isYahoo: Yahoo and AOL. They deal with yahooWindow messages in one command, announced (RFC 9738) or not.
 func isYahoo(host string) bool {
-	return strings.HasSuffix(host, ".yahoo.com") || strings.HasSuffix(host, ".aol.com")
+	return mail.InDomain(host, "yahoo.com") || mail.InDomain(host, "aol.com")
 }
 
 const yahooWindow = 1000

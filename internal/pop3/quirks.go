@@ -1,8 +1,12 @@
 package pop3
 
-import "strings"
+import (
+	"strings"
 
-// What servers say where a response code is missing, and what providers want of people. All of it may be wrong one
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// What servers say where a response code is missing, and what reading does at some. All of it may be wrong one
 // day without harm: it only chooses words and pauses.
 
 // maildropLocked: RFC 1939 has no response code, and its own example says "-ERR maildrop already locked".
@@ -23,31 +27,12 @@ func noSuchMessage(st status) bool {
 	return strings.Contains(text, "no such message") || strings.Contains(text, "message not found")
 }
 
-// of returns the entry for the host or the domain above it that is named.
-func of(table map[string]string, host string) string {
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	for host != "" {
-		if text, ok := table[host]; ok {
-			return text
-		}
-		_, host, _ = strings.Cut(host, ".")
-	}
-	return ""
-}
-
-// traces are what reading leaves behind, though nothing is deleted (P4).
-var traces = map[string]string{
-	"gmail.com":      gmailTrace,
-	"googlemail.com": gmailTrace,
-}
-
-const gmailTrace = "Gmail takes what was read for delivered: it shows it over POP3 no more, and archives or deletes it if its settings say so; IMAP leaves no trace"
-
+// trace is what reading leaves behind, though nothing is deleted (P4).
 func trace(host, greeting string) string {
-	if text := of(traces, host); text != "" {
-		return text
-	}
-	if strings.Contains(greeting, "Dovecot") {
+	switch {
+	case mail.InDomain(host, "gmail.com"), mail.InDomain(host, "googlemail.com"):
+		return "Gmail takes what was read for delivered: it shows it over POP3 no more, and archives or deletes it if its settings say so; IMAP leaves no trace"
+	case strings.Contains(greeting, "Dovecot"):
 		return `Dovecot marks what was read as \Seen, unless it was told not to (pop3_no_flag_updates)`
 	}
 	return "the server may mark what was read as seen"

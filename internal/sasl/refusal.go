@@ -1,6 +1,10 @@
 package sasl
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
 
 // A Refusal is what a server answered to a login, or to the first command after it.
 type Refusal struct {
@@ -81,9 +85,8 @@ func speaks(r Refusal, words string) bool {
 
 // at reports whether the host is in one of the domains.
 func at(host, domains string) bool {
-	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))
 	for d := range strings.FieldsSeq(domains) {
-		if strings.HasSuffix(host, "."+d) {
+		if mail.InDomain(host, d) {
 			return true
 		}
 	}
