@@ -27,7 +27,7 @@ func (c Credential) Choose(o Offer) (mechanism string, err error) {
 		return c.first(o, "OAUTHBEARER", "XOAUTH2")
 	case c.Authorize != "":
 		return c.first(o, "PLAIN")
-	case o.Command != "" && (c.IsASCII() || o.Unicode && !o.has("PLAIN")):
+	case o.Command != "" && (c.isASCII() || o.Unicode && !o.has("PLAIN")):
 		return "", nil
 	case o.Command != "" && !o.has("PLAIN") && !o.has("LOGIN"):
 		return "", &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseLogin,

@@ -80,8 +80,8 @@ func (c Credential) owner() string {
 	return c.User
 }
 
-// IsASCII reports whether user and password can be said in commands whose strings are ASCII.
-func (c Credential) IsASCII() bool {
+// isASCII reports whether user and password can be said in commands whose strings are ASCII.
+func (c Credential) isASCII() bool {
 	return strings.IndexFunc(c.User+c.Password, func(r rune) bool { return r >= 0x80 }) < 0
 }
 

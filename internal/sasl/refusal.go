@@ -56,7 +56,7 @@ func (r Refusal) in(table []remedy) string {
 // A remedy belongs to the answers that fit all of what it names.
 type remedy struct {
 	hosts string // domains, apart by spaces; "": all
-	only  string // "IMAP", "POP3", "token" or "password"
+	only  string // "POP3", "token" or "password"
 	code  string
 	says  string // words in lower case, several apart by "|", of which one is enough
 	hint  string
@@ -64,7 +64,7 @@ type remedy struct {
 
 func (row remedy) fits(r Refusal) bool {
 	switch {
-	case row.only == "IMAP" && r.POP3, row.only == "POP3" && !r.POP3, row.only == "token" && !r.Token, row.only == "password" && r.Token:
+	case row.only == "POP3" && !r.POP3, row.only == "token" && !r.Token, row.only == "password" && r.Token:
 		return false
 	case row.code != "" && row.code != r.Code:
 		return false
