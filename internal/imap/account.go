@@ -111,11 +111,11 @@ func (a *account) enter(ctx context.Context, c sasl.Credential, last bool) (s *s
 		return nil, false, err
 	}
 	s, err = openSession(ctx, a.server, func(s *session) error {
-		mechanism, err := c.Choose(s.offer(a.server))
+		mechanism, err := c.Choose(s.offer())
 		if err != nil {
 			return err
 		}
-		err = s.logIn(c, mechanism, a.server)
+		err = s.logIn(c, mechanism)
 		spent = !last && causeOf(err) == mail.CauseLogin
 		return err
 	})

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
-	"github.com/mailhaul/mailhaul/internal/dial"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/sasl"
 )
@@ -36,8 +35,8 @@ func (a *account) clean(err error) error {
 }
 
 // offer is how the server can be logged in to. LOGIN may not be used if it says LOGINDISABLED (RFC 3501 §6.2.3).
-func (s *session) offer(server dial.Server) sasl.Offer {
-	offer := sasl.Offer{Mechanisms: s.before.mechanisms(), Command: "LOGIN", Unicode: true, Plain: server.Plain}
+func (s *session) offer() sasl.Offer {
+	offer := sasl.Offer{Mechanisms: s.before.mechanisms(), Command: "LOGIN", Unicode: true, Plain: s.tls == ""}
 	if s.before.has("LOGINDISABLED") {
 		offer.Command = ""
 	}
@@ -45,9 +44,9 @@ func (s *session) offer(server dial.Server) sasl.Offer {
 }
 
 // logIn logs in by AUTHENTICATE, or by LOGIN without a mechanism.
-func (s *session) logIn(c sasl.Credential, mechanism string, server dial.Server) error {
+func (s *session) logIn(c sasl.Credential, mechanism string) error {
 	if mechanism == "" {
-		return s.refusedLogin(s.imap.Login(c.User, c.Password).Wait(), server, c, "")
+		return s.refusedLogin(s.imap.Login(c.User, c.Password).Wait(), c, "")
 	}
 	x := c.Exchange(mechanism)
 	s.guard.authenticate(&exchange{Exchange: x, hurry: s.before.has("SASL-IR")})
@@ -55,7 +54,7 @@ func (s *session) logIn(c sasl.Credential, mechanism string, server dial.Server)
 	if gaveUp := x.Err(); gaveUp != nil && sessionOnly(err) == nil {
 		return &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseProtocol, Err: gaveUp}
 	}
-	return s.refusedLogin(err, server, c, x.Complaint())
+	return s.refusedLogin(err, c, x.Complaint())
 }
 
 // mechanisms returns those of SASL.
@@ -69,7 +68,7 @@ func (c capabilities) mechanisms() (names []string) {
 }
 
 // refusedLogin tells a wrong password from a server that is busy.
-func (s *session) refusedLogin(err error, server dial.Server, c sasl.Credential, complaint string) error {
+func (s *session) refusedLogin(err error, c sasl.Credential, complaint string) error {
 	var no *imap.Error
 	if !errors.As(err, &no) || no.Type == imap.StatusResponseTypeBye {
 		return err
@@ -78,9 +77,9 @@ func (s *session) refusedLogin(err error, server dial.Server, c sasl.Credential,
 		limit.Op, limit.Err = "log in", answer(no)
 		return limit
 	}
-	refusal := sasl.Refusal{Host: server.Host, Code: string(no.Code), Text: no.Text, Token: c.Token != ""}
+	refusal := sasl.Refusal{Host: s.host, Code: string(no.Code), Text: no.Text, Token: c.Token != ""}
 	e := &mail.Error{Op: "log in", Scope: mail.ScopeAccount, Cause: mail.CauseLogin, Hint: refusal.Remedy(),
-		Err: fmt.Errorf("%s refused the login: %w", server.Host, answer(no))}
+		Err: fmt.Errorf("%s refused the login: %w", s.host, answer(no))}
 	if complaint != "" {
 		e.Err = fmt.Errorf("%w (%s)", e.Err, complaint)
 	}
