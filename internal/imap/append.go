@@ -225,7 +225,7 @@ func (a *appending) stored(f flight, data *imap.AppendData) {
 func (a *appending) refused(f flight, no *imap.Error) {
 	a.clean = true
 	less, reducible := a.reducible(a.batch[f.i].Flags, f.reduced)
-	switch err := refusal(no); {
+	switch err := a.refusal(no); {
 	case reducible && aboutSyntax(no):
 		a.again = append(a.again, attempt{f.i, less})
 	case mayBeServer[no.Code]:

@@ -23,7 +23,7 @@ func (s *session) explain(err error) error {
 	case errors.As(err, &known) && !errors.Is(trouble, known): // else it may have more to it: the server's last word
 		return err
 	case errors.As(err, &no) && no.Type != imap.StatusResponseTypeBye:
-		return refusal(no)
+		return s.refusal(no)
 	case trouble != nil && !errors.Is(trouble, net.ErrClosed):
 		return s.ended(trouble)
 	case errors.As(err, &no), s.guard.known().bye != nil: // go-imap does not always notice which it was
@@ -61,11 +61,11 @@ func lastWord(e *mail.Error, bye respText) {
 
 // refusal is the error of a command that was answered NO or BAD. Whom it concerns, the caller knows; busy servers
 // are worth another session later.
-func refusal(no *imap.Error) *mail.Error {
+func (s *session) refusal(no *imap.Error) *mail.Error {
 	e := &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseRefused}
 	if limit := limitOf(string(no.Code), no.Text); limit != nil {
 		e = limit
-	} else if login := shutOut(no); login != nil {
+	} else if login := s.shutOut(no); login != nil {
 		e = login
 	} else if isVanished(no) {
 		e.Cause = mail.CauseVanished
@@ -92,8 +92,8 @@ func isWhole(no *imap.Error) bool {
 
 // shutOut returns the error of an answer after the login that says that the account is closed to whoever has logged in
 // so; nil if it is none. Some servers let everybody in and say so then.
-func shutOut(no *imap.Error) *mail.Error {
-	refusal := sasl.Refusal{Code: string(no.Code), Text: no.Text}
+func (s *session) shutOut(no *imap.Error) *mail.Error {
+	refusal := sasl.Refusal{Host: s.host, Code: string(no.Code), Text: no.Text}
 	switch no.Code {
 	case imap.ResponseCodeExpired, imap.ResponseCodePrivacyRequired, imap.ResponseCodeAuthorizationFailed:
 	default:

@@ -81,17 +81,20 @@ func TestAppendDoubts(t *testing.T) {
 // A refusal of the account, at the login or after it, is not asked for again, whichever of its sessions got it.
 func TestShutOut(t *testing.T) {
 	for name, test := range map[string]struct {
-		verb, answer, hint string
+		verb, answer, hint, host string
 	}{
-		"expired":       {"LOGIN", "NO [EXPIRED] too old", "has expired"},
-		"privacy":       {"LOGIN", "NO [PRIVACYREQUIRED] not so", "imaps://"},
-		"authorization": {"LOGIN", "NO [AUTHORIZATIONFAILED] not you", "may not read this account"},
-		"support":       {"LOGIN", "NO [CONTACTADMIN] call us", "support"},
-		"Exchange":      {"LIST", "NO User is authenticated but not connected.", "Microsoft"},
-		"163.com":       {"SELECT", "NO SELECT Unsafe Login. Please contact kefu@188.com for help", "authorization code"},
+		"expired":       {"LOGIN", "NO [EXPIRED] too old", "has expired", ""},
+		"privacy":       {"LOGIN", "NO [PRIVACYREQUIRED] not so", "imaps://", ""},
+		"authorization": {"LOGIN", "NO [AUTHORIZATIONFAILED] not you", "may not read this account", ""},
+		"support":       {"LOGIN", "NO [CONTACTADMIN] call us", "support", ""},
+		"Exchange":      {"LIST", "NO User is authenticated but not connected.", "Microsoft", ""},
+		"163.com":       {"SELECT", "NO SELECT Unsafe Login. Please contact kefu@188.com for help", "authorization code", ""},
+		"Gmail": {"LIST", "NO [ALERT] Your account is not enabled for IMAP use. Please visit your Gmail settings page and enable your account for IMAP access. (Failure)",
+			"switch it on in Gmail's settings", "imap.gmail.com"},
 	} {
 		s := &script{answer: on(test.verb, saying("TAG "+test.answer))}
 		c := s.client(t)
+		c.server.Host = or(test.host, c.server.Host)
 		for range 3 {
 			_, err := c.Mailboxes(t.Context())
 			if err == nil {

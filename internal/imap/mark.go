@@ -125,7 +125,7 @@ func (m *marking) store(of []int, flags mail.Flags) (taken bool, err error) {
 	if !errors.As(err, &no) || no.Type == imap.StatusResponseTypeBye {
 		return err == nil, err
 	}
-	if refusal(no).Scope == mail.ScopeSession && !aboutSyntax(no) {
+	if m.refusal(no).Scope == mail.ScopeSession && !aboutSyntax(no) {
 		return false, err
 	}
 	return false, nil
