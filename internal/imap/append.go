@@ -246,7 +246,7 @@ func aboutSyntax(no *imap.Error) bool {
 	}
 	words := strings.ToLower(no.Text)
 	return no.Code == "" && strings.Contains(words, "flag") || no.Code == "" && strings.Contains(words, "keyword") ||
-		no.Type == imap.StatusResponseTypeBad && limitOf(string(no.Code), no.Text) == nil
+		no.Type == imap.StatusResponseTypeBad && limitIn(no) == nil
 }
 
 // mayBeServer are codes of a no that may be about this message or about all of them.

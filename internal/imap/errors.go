@@ -63,7 +63,7 @@ func lastWord(e *mail.Error, bye respText) {
 // are worth another session later.
 func (s *session) refusal(no *imap.Error) *mail.Error {
 	e := &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseRefused}
-	if limit := limitOf(string(no.Code), no.Text); limit != nil {
+	if limit := limitIn(no); limit != nil {
 		e = limit
 	} else if login := s.shutOut(no); login != nil {
 		e = login

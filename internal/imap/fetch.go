@@ -115,7 +115,7 @@ func (f *fetch) missing(err error) error {
 	why := unreadable(it, mail.CauseVanished, errors.New("the server does not show the message any more"))
 	var no *imap.Error
 	switch {
-	case errors.As(err, &no) && limitOf(string(no.Code), no.Text) != nil:
+	case errors.As(err, &no) && limitIn(no) != nil:
 		return err
 	case no != nil:
 		why = unreadable(it, mail.CauseRefused, answer(no))

@@ -52,10 +52,13 @@ func limitOf(code, text string) *mail.Error {
 	return nil
 }
 
+// limitIn does so with an answer.
+func limitIn(no *imap.Error) *mail.Error { return limitOf(string(no.Code), no.Text) }
+
 // isLimit reports whether an answer is about the server and not about what it was asked for, which [SERVERBUG] may be.
 func isLimit(err error) bool {
 	var no *imap.Error
-	return errors.As(err, &no) && no.Code != imap.ResponseCodeServerBug && limitOf(string(no.Code), no.Text) != nil
+	return errors.As(err, &no) && no.Code != imap.ResponseCodeServerBug && limitIn(no) != nil
 }
 
 // busyCodes say that trying later helps. INUSE is a mailbox that somebody has locked; LIMIT may also be about flags,

@@ -73,7 +73,7 @@ func (s *session) refusedLogin(err error, c sasl.Credential, complaint string) e
 	if !errors.As(err, &no) || no.Type == imap.StatusResponseTypeBye {
 		return err
 	}
-	if limit := limitOf(string(no.Code), no.Text); limit != nil && limit.Cause != mail.CauseOther && !isAboutLogin(no) {
+	if limit := limitIn(no); limit != nil && limit.Cause != mail.CauseOther && !isAboutLogin(no) {
 		limit.Op, limit.Err = "log in", answer(no)
 		return limit
 	}

@@ -106,7 +106,7 @@ func (l *look) askTogether(asks []ask) error {
 			return err
 		case errors.As(err, &no) && no.Code == imap.ResponseCodeServerBug: // which may be about some message only
 			l.refused = no
-		case no != nil && limitOf(string(no.Code), no.Text) != nil:
+		case isLimit(err):
 			return err
 		case no != nil && no.Code != messageLimit:
 			l.refused = no

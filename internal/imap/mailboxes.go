@@ -109,7 +109,7 @@ func (c *Client) Create(ctx context.Context, mb mail.Mailbox) error {
 	}
 	return c.with(ctx, "create", mb.Name, func(s *session) error {
 		err := s.create(mb)
-		if no := new(imap.Error); errors.As(err, &no) && limitOf(string(no.Code), no.Text) != nil {
+		if no := new(imap.Error); errors.As(err, &no) && limitIn(no) != nil {
 			return noMoreFolders(s.refusal(no))
 		}
 		if isNo(err) {

@@ -64,7 +64,7 @@ func (s *session) notOpened(mailbox string, err error) error {
 	var no *imap.Error
 	if errors.As(err, &no) && isVanished(no) {
 		there = false
-	} else if limitOf(string(no.Code), no.Text) == nil {
+	} else if limitIn(no) == nil {
 		var lerr error
 		if there, lerr = s.exists(mailbox); lerr != nil {
 			return lerr
