@@ -3,6 +3,7 @@ package imap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -55,14 +56,11 @@ func (m *marking) groups() []*group {
 		if m.dropped[i] = mark.Flags.Without(kept); len(kept) == 0 {
 			continue
 		}
-		var key strings.Builder
-		for _, f := range kept {
-			key.WriteString(strings.ToLower(string(f)) + " ")
-		}
-		g := known[key.String()]
+		key := strings.ToLower(fmt.Sprint(kept))
+		g := known[key]
 		if g == nil {
 			g = &group{flags: kept}
-			known[key.String()] = g
+			known[key] = g
 			all = append(all, g)
 		}
 		g.of = append(g.of, i)
