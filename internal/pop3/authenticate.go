@@ -62,9 +62,10 @@ func (g *gate) challenge() (*string, status, error) {
 	if st, ok := parseStatus(line); ok {
 		return nil, st, nil
 	}
-	rest, ok := bytes.CutPrefix(bytes.TrimRight(line, "\r\n"), []byte("+"))
+	line = bytes.TrimRight(line, "\r\n")
+	rest, ok := bytes.CutPrefix(line, []byte("+"))
 	if !ok {
-		return nil, status{}, outOfStep(`"%s" is neither a challenge nor +OK nor -ERR`, g.shown(bytes.TrimRight(line, "\r\n")))
+		return nil, status{}, outOfStep(`"%s" is neither a challenge nor +OK nor -ERR`, g.shown(line))
 	}
 	text := strings.TrimSpace(string(rest))
 	return &text, status{}, nil

@@ -21,10 +21,7 @@ func (s *Source) open(c *session) error {
 	if spent {
 		err = s.enterAnew(c, err)
 	}
-	if err != nil {
-		return err
-	}
-	return nil
+	return err
 }
 
 // ask asks for what one logs in with: for a password once, for a token at each login, and for one other than refused.
