@@ -1,6 +1,9 @@
 package postoffice
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A conn is one connection as the protocols see it.
 type conn struct {
@@ -43,6 +46,25 @@ func (c *conn) heard(command string) {
 	if on := c.now().OnCommand; on != nil {
 		on(c.n, command)
 	}
+}
+
+// redacted returns a command of either protocol without the secret in it.
+func redacted(verb, command string) string {
+	switch verb {
+	case "PASS":
+		return "PASS ***"
+	case "LOGIN":
+		user, _, _ := strings.Cut(command[len(verb):], " ")
+		if args := strings.Fields(command); len(args) > 1 {
+			user = args[1]
+		}
+		return "LOGIN " + user + " ***"
+	case "AUTH", "AUTHENTICATE":
+		if args := strings.Fields(command); len(args) > 2 {
+			return verb + " " + args[1] + " ***"
+		}
+	}
+	return command
 }
 
 // fault returns what befalls the command, or nil. The size is that of its message, and m the message where it is

@@ -180,19 +180,3 @@ func (r *relay) discard(literal int64) error {
 		literal, _ = strconv.ParseInt(found[1], 10, 64)
 	}
 }
-
-func redacted(verb, command string) string {
-	switch verb {
-	case "LOGIN":
-		user, _, _ := strings.Cut(command[len(verb):], " ")
-		if args := strings.Fields(command); len(args) > 1 {
-			user = args[1]
-		}
-		return "LOGIN " + user + " ***"
-	case "AUTHENTICATE":
-		if args := strings.Fields(command); len(args) > 2 {
-			return "AUTHENTICATE " + args[1] + " ***"
-		}
-	}
-	return command
-}

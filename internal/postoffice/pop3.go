@@ -62,15 +62,7 @@ func (p *pop3) leave() {
 func (p *pop3) obey(line string) {
 	verb, arg, _ := strings.Cut(line, " ")
 	verb = strings.ToUpper(verb)
-	p.command = line
-	switch verb {
-	case "PASS":
-		p.command = "PASS ***"
-	case "AUTH":
-		if mechanism, _, initial := strings.Cut(arg, " "); initial {
-			p.command = "AUTH " + mechanism + " ***"
-		}
-	}
+	p.command = redacted(verb, line)
 	p.heard(p.command)
 	p.suffer(verb, p.meant(verb, arg), func() { p.do(verb, arg) })
 }
