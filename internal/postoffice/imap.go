@@ -25,7 +25,7 @@ func talkIMAP(c *conn) {
 		verb: "GREETING", command: "GREETING", tag: "*", over: make(chan struct{}),
 	}
 	if c.crowd {
-		fmt.Fprint(r.out, "* BYE too many connections\r\n")
+		fmt.Fprint(r.out, imapPorch.crowd, "\r\n")
 		r.out.Flush()
 		return
 	}

@@ -37,12 +37,12 @@ func talkPOP3(c *conn) {
 	p := &pop3{conn: c, in: bufio.NewReader(c.wire), out: bufio.NewWriterSize(c.wire, 64<<10), command: "GREETING"}
 	defer p.leave()
 	if c.crowd {
-		p.status("-ERR [SYS/TEMP] too many connections")
+		p.status("%s", pop3Porch.crowd)
 		p.out.Flush()
 		return
 	}
 	if !c.greeted {
-		p.suffer("GREETING", nil, func() { p.status("+OK POP3 at your service") })
+		p.suffer("GREETING", nil, func() { p.status("%s", pop3Porch.greeting) })
 	}
 	for !p.over {
 		line, err := p.in.ReadString('\n')
