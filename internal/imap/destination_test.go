@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/postoffice"
 	"github.com/mailhaul/mailhaul/internal/postoffice/dovecot"
+	"github.com/mailhaul/mailhaul/internal/postoffice/trial"
 	"github.com/mailhaul/mailhaul/migrate"
 	"github.com/mailhaul/mailhaul/migrate/desttest"
 )
@@ -104,20 +103,8 @@ func inOfficeBy(t *testing.T, trouble postoffice.Trouble, by func(*testing.T, *p
 // overSTARTTLS returns how to connect to the server by STARTTLS.
 func overSTARTTLS(t *testing.T, server *postoffice.Server) dial.Server {
 	t.Helper()
-	ca := postoffice.NewCA()
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, ca.PEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	addr, err := server.ListenStartTLS(ca.Server("127.0.0.1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	to, err := net.ResolveTCPAddr("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dial.Server{Host: "127.0.0.1", Port: to.Port, StartTLS: dial.STARTTLS, CAFile: file}
+	port, ca := trial.StartTLS(t, server)
+	return dial.Server{Host: "127.0.0.1", Port: port, StartTLS: dial.STARTTLS, CAFile: ca}
 }
 
 func TestDestinationOverSTARTTLS(t *testing.T) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,20 +17,8 @@ import (
 // overSTLS returns a Source for the account me of a server in memory, by STLS.
 func overSTLS(t *testing.T, server *postoffice.Server) *Source {
 	t.Helper()
-	ca := postoffice.NewCA()
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, ca.PEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	addr, err := server.ListenStartTLS(ca.Server("127.0.0.1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	to, err := net.ResolveTCPAddr("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := New(dial.Server{Host: "127.0.0.1", Port: to.Port, StartTLS: dial.STLS, CAFile: file}, login("me", canary))
+	port, ca := trial.StartTLS(t, server)
+	s := New(dial.Server{Host: "127.0.0.1", Port: port, StartTLS: dial.STLS, CAFile: ca}, login("me", canary))
 	t.Cleanup(func() { s.Close() })
 	return s
 }

@@ -22,6 +22,31 @@ import (
 // ClearHost is the name that the server of InClear goes by.
 const ClearHost = "mail.trial.example"
 
+// StartTLS has the server listen, with TLS that begins with a command, at a port of 127.0.0.1. It returns that, and the
+// file with the CA to trust.
+func StartTLS(t testing.TB, server *postoffice.Server) (port int, ca string) {
+	t.Helper()
+	authority := postoffice.NewCA()
+	addr, err := server.ListenStartTLS(authority.Server("127.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at.Port, caFile(t, authority)
+}
+
+func caFile(t testing.TB, ca *postoffice.CA) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, ca.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // A Visitor logs in at ClearHost, with TLS that begins with a command and the CA in caFile, over a line that dialer
 // returns, and gives the user and the password of it. It returns why it could not.
 type Visitor struct {
@@ -48,10 +73,7 @@ func InClear(t *testing.T, words Words, v Visitor) {
 // try reports whether nothing leaked.
 func (c clearCase) try(t *testing.T, words Words, v Visitor) bool {
 	town := newClearTown()
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, town.ca.PEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := caFile(t, town.ca)
 	var line *recorder
 	var running sync.WaitGroup
 	began := time.Now()
