@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -210,7 +211,7 @@ func newMove(t *testing.T, s *dovecot.Server) *move {
 	t.Helper()
 	m := &move{bin: program(t), archive: filepath.Join(t.TempDir(), "mail"), pop3: newProxy(t, s.POP3S), imap: newProxy(t, s.IMAPS)}
 	url := func(scheme, user string, p *proxy) string {
-		return scheme + "://" + user + "@" + p.ln.Addr().String() + "?ca=" + s.CAFile
+		return scheme + "://" + user + "@" + p.addr + "?ca=" + s.CAFile
 	}
 	m.args = []string{"migrate", url("pop3s", "old@haul.example", m.pop3), url("imaps", "new@haul.example", m.imap),
 		"--archive", m.archive, "--json"}
@@ -256,34 +257,43 @@ func finalReport(t testing.TB, out []byte) report {
 
 // A proxy hands octets on to a port and counts them.
 type proxy struct {
-	ln     net.Listener
+	addr   string
 	passed [2]atomic.Int64 // to the server, and from it
 }
 
 func newProxy(t *testing.T, port int) *proxy {
+	t.Helper()
+	p := new(proxy)
+	p.addr = between(t, port, new(net.Dialer).DialContext, func(s, c net.Conn) {
+		go p.hand(s, c, 0)
+		go p.hand(c, s, 1)
+	})
+	return p
+}
+
+// between listens at the address it returns, and gives hand each connection that comes, and one to the port of a Dovecot.
+func between(t *testing.T, port int, dial func(context.Context, string, string) (net.Conn, error), hand func(server, client net.Conn)) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
-	p := &proxy{ln: ln}
 	go func() {
 		for {
 			c, err := ln.Accept()
 			if err != nil {
 				return
 			}
-			s, err := net.Dial("tcp", net.JoinHostPort(dovecot.Host, strconv.Itoa(port)))
+			s, err := dial(t.Context(), "tcp", net.JoinHostPort(dovecot.Host, strconv.Itoa(port)))
 			if err != nil {
 				c.Close()
 				continue
 			}
-			go p.hand(s, c, 0)
-			go p.hand(c, s, 1)
+			hand(s, c)
 		}
 	}()
-	return p
+	return ln.Addr().String()
 }
 
 func (p *proxy) hand(to, from net.Conn, way int) {

@@ -213,8 +213,7 @@ func (l *imapLine) uids(mailbox string) (all []string) {
 
 // A wiretap hands octets on to a port in clear, and keeps what the client says.
 type wiretap struct {
-	ln   net.Listener
-	port int
+	addr string
 	said chan string
 }
 
@@ -223,30 +222,11 @@ var tag = regexp.MustCompile(`^T(\d+) (UID )?([A-Z]+)`)
 
 func newWiretap(t *testing.T, port int) *wiretap {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	w := &wiretap{ln: ln, port: port, said: make(chan string, 1<<20)}
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			s, err := net.Dial("tcp", net.JoinHostPort(dovecot.Host, strconv.Itoa(port)))
-			if err != nil {
-				c.Close()
-				continue
-			}
-			go w.listen(s, c)
-			go func() {
-				io.Copy(c, s)
-				c.Close()
-			}()
-		}
-	}()
+	w := &wiretap{said: make(chan string, 1<<20)}
+	w.addr = between(t, port, new(net.Dialer).DialContext, func(s, c net.Conn) {
+		go w.listen(s, c)
+		go hand(c, s, io.Discard)
+	})
 	return w
 }
 
@@ -265,7 +245,7 @@ func (w *wiretap) listen(to, from net.Conn) {
 }
 
 func (w *wiretap) url(user string) string {
-	return "imap://" + user + "@" + w.ln.Addr().String() + "?tls=none"
+	return "imap://" + user + "@" + w.addr + "?tls=none"
 }
 
 // A talk is what was said in one run.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -76,27 +75,11 @@ type tap struct {
 
 func newTap(t *testing.T, port int, command string) *tap {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	p := &tap{addr: ln.Addr().String(), command: command}
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			s, err := dovecot.FromElsewhere(t.Context(), "tcp", net.JoinHostPort(dovecot.Host, strconv.Itoa(port)))
-			if err != nil {
-				c.Close()
-				continue
-			}
-			go hand(s, c, p.ear())
-			go hand(c, s, io.Discard)
-		}
-	}()
+	p := &tap{command: command}
+	p.addr = between(t, port, dovecot.FromElsewhere, func(s, c net.Conn) {
+		go hand(s, c, p.ear())
+		go hand(c, s, io.Discard)
+	})
 	return p
 }
 
