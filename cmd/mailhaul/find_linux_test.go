@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -25,5 +26,31 @@ func TestAgree(t *testing.T) {
 		if status := <-ended; status != want {
 			t.Errorf("after %q it ended with %d and showed:\n%s", answer, status, &tty.shown)
 		}
+	}
+}
+
+// TestShownBeforePassword guards that the server which was found for an address is shown before a password is asked for.
+func TestShownBeforePassword(t *testing.T) {
+	p := newProvince(t)
+	t.Setenv("MAILHAUL_PASSWORD", "")
+	t.Setenv("MAILHAUL_KEYRING", "file")
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	p.Service("imaps", "example.org", "imap.example.org", p.office("imap.example.org", "me@example.org"))
+	tty := openTTY(t)
+	ended := make(chan int)
+	go func() {
+		ended <- run([]string{"backup", "me@example.org?ca=" + p.ca, filepath.Join(t.TempDir(), "mail")}, tty.slave, tty.slave, tty.slave)
+	}()
+	var before string
+	tty.until(t, func() (asked bool) {
+		before, _, asked = strings.Cut(tty.shown.String(), "password of me@example.org at imap.example.org: ")
+		return asked && !tty.echoes(t)
+	})
+	if !strings.Contains(before, "me@example.org is imaps://me@example.org@imap.example.org:") {
+		t.Errorf("before the password it showed:\n%s", before)
+	}
+	tty.press(t, canary+"\n")
+	if status := <-ended; status != exitDone {
+		t.Errorf("it ended with %d and showed:\n%s", status, &tty.shown)
 	}
 }
