@@ -117,6 +117,9 @@ func (a *Archive) writeFolders() error {
 func (fs *folders) takeFresh() ([]folderJSON, bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	if !fs.fresh {
+		return nil, false
+	}
 	list := []folderJSON{}
 	for _, f := range fs.byName {
 		if !f.guessed {
@@ -124,7 +127,6 @@ func (fs *folders) takeFresh() ([]folderJSON, bool) {
 		}
 	}
 	slices.SortFunc(list, func(x, y folderJSON) int { return strings.Compare(x.Dir, y.Dir) })
-	fresh := fs.fresh
 	fs.fresh = false
-	return list, fresh
+	return list, true
 }

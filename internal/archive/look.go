@@ -41,7 +41,7 @@ func (a *Archive) Looked(mailbox string, l Look) (gone, flagged int, err error) 
 	if err := a.settleMoves(); err != nil {
 		return 0, 0, err
 	}
-	k := &looking{a: a, look: l, folder: f, byID: a.folders.byID()}
+	k := &looking{a: a, look: l, folder: f}
 	if err := k.compare(); err != nil || k.nothing() {
 		return 0, 0, err
 	}
@@ -97,6 +97,9 @@ func (k *looking) nothing() bool {
 func (k *looking) compare() error {
 	if err := k.compareAll(); err != nil {
 		return err
+	}
+	if len(k.changes) > 0 {
+		k.byID = k.a.folders.byID()
 	}
 	for _, c := range k.changes {
 		if err := k.read(c); err != nil {
