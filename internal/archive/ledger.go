@@ -33,11 +33,14 @@ type ledger struct {
 	db       *sql.DB
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
-	act      func(op, path string, do func() error) error // as Archive.act
-	wal      bool                                         // WAL can be used where it lies
-	awake    bool
-	fresh    bool // it was made just now
-	clean    bool // it was closed in order the last time
+	// What is known of the tables that not every ledger has.
+	additions map[*addition]bool
+	act       func(op, path string, do func() error) error // as Archive.act
+	readOnly  bool                                         // another process may write it
+	wal       bool                                         // WAL can be used where it lies
+	awake     bool
+	fresh     bool // it was made just now
+	clean     bool // it was closed in order the last time
 }
 
 // close closes the database as it is.
@@ -121,6 +124,7 @@ func (l *ledger) transact(fn func() error) (err error) {
 	if err != nil {
 		// Full disks make SQLite roll back by itself; then there is nothing left to, and it says so.
 		_, _ = l.conn.ExecContext(ctx, "rollback")
+		clear(l.additions) // some may have been made in it
 	}
 	return err
 }

@@ -27,7 +27,7 @@ func openLedger(path string, readOnly bool, act func(op, path string, do func() 
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{db: db, prepared: map[string]*sql.Stmt{}, act: act}
+	l := &ledger{db: db, prepared: map[string]*sql.Stmt{}, additions: map[*addition]bool{}, readOnly: readOnly, act: act}
 	if l.conn, err = db.Conn(context.Background()); err != nil {
 		db.Close()
 		return nil, err

@@ -6,15 +6,14 @@ import (
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
-// mendedTable says which outcomes and open intents are about a mended copy, and not about the entry as it is. It is made
-// when it is first needed: ledgers are older than it.
-const mendedTable = `
+// mendedTable says which outcomes and open intents are about a mended copy, and not about the entry as it is.
+var mendedTable = &addition{"mended", `
 create table if not exists mended (
 	dest integer not null references destination,
 	entry integer not null references entry,
 	what text not null, -- in words for a person
 	primary key (dest, entry)
-) without rowid`
+) without rowid`}
 
 // intendMended is intend for an entry that the destination has refused. The server's words stay, for when the intent is
 // taken back.
@@ -36,14 +35,14 @@ func (a *Archive) intendMended(dest int64, i Intent) error {
 // noteMended notes what an outcome is about, inside a transaction; "" is the entry as it is.
 func (a *Archive) noteMended(dest, entry int64, what string) error {
 	if what != "" {
-		if _, err := a.ledger.exec(mendedTable); err != nil {
+		if err := a.ledger.add(mendedTable); err != nil {
 			return err
 		}
 		_, err := a.ledger.exec("insert into mended (dest, entry, what) values (?, ?, ?) on conflict do update set what = excluded.what",
 			dest, entry, what[:min(len(what), maxReason)])
 		return err
 	}
-	some, err := a.anyMended()
+	some, err := a.ledger.has(mendedTable)
 	if err == nil && some {
 		_, err = a.ledger.exec("delete from mended where dest = ? and entry = ?", dest, entry)
 	}
@@ -52,7 +51,7 @@ func (a *Archive) noteMended(dest, entry int64, what string) error {
 
 // reopenMended forgets, inside a transaction, which mended copies were refused.
 func (a *Archive) reopenMended(dest mail.Account) error {
-	some, err := a.anyMended()
+	some, err := a.ledger.has(mendedTable)
 	if err == nil && some {
 		_, err = a.ledger.exec("delete from mended where "+toDestination+" and entry in (select o.entry from outcome o where o.dest = mended.dest and o."+
 			is(Refused)+")", destArgs(dest)...)
@@ -60,19 +59,10 @@ func (a *Archive) reopenMended(dest mail.Account) error {
 	return err
 }
 
-// anyMended reports whether the ledger has the table; the caller is inside a transaction.
-func (a *Archive) anyMended() (some bool, err error) {
-	err = a.ledger.rows("select 1 from sqlite_master where name = 'mended'", func(func(...any) error) error {
-		some = true
-		return nil
-	})
-	return some, err
-}
-
 // mendedIntents adds to the intents what is mended of the copies that were on their way.
 func (a *Archive) mendedIntents(dest mail.Account, intents []Intent) error {
 	what := map[int64]string{}
-	err := a.eachMended("select n.entry, n.what from mended n join outcome o on o.dest = n.dest and o.entry = n.entry where o."+
+	err := a.ledger.eachOf(mendedTable, "select n.entry, n.what from mended n join outcome o on o.dest = n.dest and o.entry = n.entry where o."+
 		toDestination+" and o."+is(Intended), func(scan func(...any) error) error {
 		var id int64
 		var text string
@@ -86,21 +76,10 @@ func (a *Archive) mendedIntents(dest mail.Account, intents []Intent) error {
 	return err
 }
 
-// eachMended is each for a query of the table; if that is not there, there are no rows.
-func (a *Archive) eachMended(query string, fn func(scan func(...any) error) error, args ...any) error {
-	a.ledger.mu.Lock()
-	some, err := a.anyMended()
-	a.ledger.mu.Unlock()
-	if err != nil || !some {
-		return diskError("read", ledgerFile, err)
-	}
-	return a.ledger.each(query, fn, args...)
-}
-
 // MendedCounts returns how many messages of each of the archive's mailboxes are at the destination as mended copies.
 func (a *Archive) MendedCounts(dest mail.Account) (map[string]int, error) {
 	counts := map[string]int{}
-	err := a.eachMended("select m.name, count(*) from mended n join outcome o on o.dest = n.dest and o.entry = n.entry"+
+	err := a.ledger.eachOf(mendedTable, "select m.name, count(*) from mended n join outcome o on o.dest = n.dest and o.entry = n.entry"+
 		" join entry e on e.id = n.entry join mailbox m on m.id = e.mailbox where o."+toDestination+
 		" and o.state not in (?, ?) group by m.id",
 		func(scan func(...any) error) error {
@@ -158,11 +137,9 @@ func (a *Archive) AnyRefusals(dest mail.Account, w Wanted) (some bool, err error
 
 // untried returns the condition that no outcome o is about a mended copy.
 func (a *Archive) untried() (string, error) {
-	a.ledger.mu.Lock()
-	defer a.ledger.mu.Unlock()
-	some, err := a.anyMended()
+	some, err := a.ledger.hasNow(mendedTable)
 	if err != nil || !some {
-		return "", diskError("read", ledgerFile, err)
+		return "", err
 	}
 	return " and not exists (select 1 from mended n where n.dest = o.dest and n.entry = o.entry)", nil
 }

@@ -29,9 +29,9 @@ type Proof struct {
 	Why           string // what is missing or altered about it, or what of it the server has rewritten
 }
 
-// proofTables are made when something is first proved: ledgers are older than they. The accounts are not those of
-// destination, for the source can be one, and nothing was brought there.
-const proofTables = `
+// proofTables hold Proofs. The accounts are not those of destination, for the source can be one, and nothing was brought
+// there.
+var proofTables = &addition{"proof", `
 create table if not exists witness (
 	id integer primary key,
 	protocol text not null,
@@ -51,7 +51,7 @@ create table if not exists proof (
 	why text not null,
 	primary key (witness, entry)
 ) without rowid;
-`
+`}
 
 // Check reads the entry's file from disk to its end and compares its octets with those that were archived. If they are
 // not the same, or the file is not there, it is a *DamagedError, and an archive that is open for writing notes it.
@@ -91,7 +91,7 @@ func (a *Archive) prove(witness int64, p Proof) error {
 
 // witness returns the account's id, inside a transaction; it is made if there is none.
 func (a *Archive) witness(account mail.Account) (id int64, err error) {
-	if _, err := a.ledger.exec(proofTables); err != nil {
+	if err := a.ledger.add(proofTables); err != nil {
 		return 0, err
 	}
 	_, err = a.ledger.exec("insert into witness (protocol, host, user) values (?, ?, ?) on conflict do nothing",
@@ -119,11 +119,7 @@ func (a *Archive) Proofs(account mail.Account, mailbox string) (map[int64]Proof,
 
 func (a *Archive) proofs(account mail.Account, where string, args ...any) (map[int64]Proof, error) {
 	all := map[int64]Proof{}
-	some, err := a.hasTable("proof")
-	if err != nil || !some {
-		return all, err
-	}
-	err = a.ledger.each(`select p.entry, p.verdict, p.at, p.read, p.mailbox, p.validity, p.uid, p.why
+	err := a.ledger.eachOf(proofTables, `select p.entry, p.verdict, p.at, p.read, p.mailbox, p.validity, p.uid, p.why
 		from proof p join witness w on w.id = p.witness where w.protocol = ? and w.host = ? and w.user = ? and `+where,
 		func(scan func(...any) error) error {
 			var p Proof
@@ -138,26 +134,13 @@ func (a *Archive) proofs(account mail.Account, where string, args ...any) (map[i
 
 // unprove forgets, inside a transaction, what was proved of an entry at a destination: it is about to be brought again.
 func (a *Archive) unprove(dest, entry int64) error {
-	some := false
-	err := a.ledger.rows("select 1 from sqlite_master where name = 'proof'", func(func(...any) error) error {
-		some = true
-		return nil
-	})
+	some, err := a.ledger.has(proofTables)
 	if err != nil || !some {
 		return err
 	}
 	_, err = a.ledger.exec(`delete from proof where entry = ? and witness in (select w.id from witness w
 		join destination d on d.protocol = w.protocol and d.host = w.host and d.user = w.user where d.id = ?)`, entry, dest)
 	return err
-}
-
-// hasTable reports whether the ledger has a table that is made when it is first needed.
-func (a *Archive) hasTable(name string) (there bool, err error) {
-	err = a.ledger.each("select 1 from sqlite_master where name = ?", func(func(...any) error) error {
-		there = true
-		return nil
-	}, name)
-	return there, err
 }
 
 // secondsOf returns the Unix seconds of a time, 0 of none.

@@ -25,8 +25,8 @@ type Shown struct {
 	ID, Fields uint64 // hashes of its header's keys; 0: it has none
 }
 
-// shelfTables are made when something is first put there: ledgers are older than they.
-const shelfTables = `
+// shelfTables hold Shelves.
+var shelfTables = &addition{"shelf_page", `
 create table if not exists shelf (
 	id integer primary key,
 	dest integer not null references destination,
@@ -41,7 +41,7 @@ create table if not exists shelf_page (
 	messages blob not null  -- as writePage writes them
 );
 create index if not exists shelf_page_shelf on shelf_page (shelf);
-`
+`}
 
 const (
 	// pageMessages is how many messages are in one row: as many as fit into a page of the database.
@@ -55,17 +55,9 @@ var errPage = errors.New("not a page of a shelf")
 // empty one with a Next of 1 if nothing is.
 func (a *Archive) Shelf(dest mail.Account, mailbox string, validity uint32) (Shelf, error) {
 	s := Shelf{Mailbox: mailbox, Validity: validity, From: 1, Next: 1}
-	there := false
-	err := a.ledger.each("select 1 from sqlite_master where name = 'shelf_page'", func(func(...any) error) error {
-		there = true
-		return nil
-	})
-	if err != nil || !there {
-		return s, err
-	}
 	var pages [][]byte
 	octets := 0
-	err = a.ledger.each(`select s.next, p.messages from shelf s left join shelf_page p on p.shelf = s.id
+	err := a.ledger.eachOf(shelfTables, `select s.next, p.messages from shelf s left join shelf_page p on p.shelf = s.id
 		where s.`+toDestination+` and s.mailbox = ? and s.validity = ? order by p.id`,
 		func(scan func(...any) error) error {
 			var page []byte
@@ -98,7 +90,7 @@ func (a *Archive) Shelve(dest mail.Account, s Shelf) error {
 
 // shelve is for inside a transaction.
 func (a *Archive) shelve(dest int64, s Shelf) error {
-	if _, err := a.ledger.exec(shelfTables); err != nil {
+	if err := a.ledger.add(shelfTables); err != nil {
 		return err
 	}
 	var id int64

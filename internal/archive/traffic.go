@@ -27,28 +27,28 @@ const (
 	ahead = time.Hour
 )
 
-// trafficTables make an older ledger one that knows of traffic.
-var trafficTables = []string{
-	`create table if not exists traffic (
-		protocol text not null,
-		host text not null,
-		user text not null,
-		hour integer not null, -- of Unix time
-		last integer not null, -- Unix seconds
-		down integer not null,
-		up integer not null,
-		primary key (protocol, host, user, hour)
-	) without rowid`,
-	`create table if not exists halt (
-		protocol text not null,
-		host text not null,
-		user text not null,
-		way integer not null,
-		allowance integer not null,
-		until integer not null, -- Unix seconds
-		primary key (protocol, host, user, way)
-	) without rowid`,
-}
+// trafficTables hold what went, and Halts.
+var trafficTables = &addition{"halt", `
+create table if not exists traffic (
+	protocol text not null,
+	host text not null,
+	user text not null,
+	hour integer not null, -- of Unix time
+	last integer not null, -- Unix seconds
+	down integer not null,
+	up integer not null,
+	primary key (protocol, host, user, hour)
+) without rowid;
+create table if not exists halt (
+	protocol text not null,
+	host text not null,
+	user text not null,
+	way integer not null,
+	allowance integer not null,
+	until integer not null, -- Unix seconds
+	primary key (protocol, host, user, way)
+) without rowid;
+`}
 
 const ofAccount = " protocol = ? and host = ? and user = ? "
 
@@ -69,10 +69,8 @@ func (a *Archive) AddTraffic(acct mail.Account, now time.Time, octets [2]int64) 
 
 func (a *Archive) writeTraffic(fn func() error) error {
 	return a.write("traffic", func() error {
-		for _, table := range trafficTables {
-			if _, err := a.ledger.exec(table); err != nil {
-				return err
-			}
+		if err := a.ledger.add(trafficTables); err != nil {
+			return err
 		}
 		return fn()
 	})
@@ -82,7 +80,7 @@ func (a *Archive) writeTraffic(fn func() error) error {
 // counts whole until a day after the last of it went.
 func (a *Archive) Traffic(acct mail.Account, now time.Time) ([]Hour, error) {
 	var hours []Hour
-	err := a.eachTraffic("select last, down, up from traffic where"+ofAccount+"and last > ? and last <= ? order by last",
+	err := a.ledger.eachOf(trafficTables, "select last, down, up from traffic where"+ofAccount+"and last > ? and last <= ? order by last",
 		func(scan func(...any) error) error {
 			var h Hour
 			var last int64
@@ -97,7 +95,7 @@ func (a *Archive) Traffic(acct mail.Account, now time.Time) ([]Hour, error) {
 // Carried returns the accounts there was traffic with in the 24 hours up to now.
 func (a *Archive) Carried(now time.Time) ([]mail.Account, error) {
 	var all []mail.Account
-	err := a.eachTraffic("select distinct protocol, host, user from traffic where last > ? and last <= ? order by 1, 2, 3",
+	err := a.ledger.eachOf(trafficTables, "select distinct protocol, host, user from traffic where last > ? and last <= ? order by 1, 2, 3",
 		func(scan func(...any) error) error {
 			var acct mail.Account
 			err := scan(&acct.Protocol, &acct.Host, &acct.User)
@@ -127,7 +125,7 @@ func (a *Archive) Halt(acct mail.Account, h Halt) error {
 // Halts returns the halts of the account that are not over now. None lasts longer than a day.
 func (a *Archive) Halts(acct mail.Account, now time.Time) ([]Halt, error) {
 	var halts []Halt
-	err := a.eachTraffic("select way, allowance, until from halt where"+ofAccount+"and until > ? and until <= ? order by way",
+	err := a.ledger.eachOf(trafficTables, "select way, allowance, until from halt where"+ofAccount+"and until > ? and until <= ? order by way",
 		func(scan func(...any) error) error {
 			var h Halt
 			var until int64
@@ -137,15 +135,4 @@ func (a *Archive) Halts(acct mail.Account, now time.Time) ([]Halt, error) {
 			return err
 		}, destArgs(acct, now.Unix(), now.Add(aDay+ahead).Unix())...)
 	return halts, err
-}
-
-// eachTraffic is each, for a ledger that may be too old to know of traffic.
-func (a *Archive) eachTraffic(query string, fn func(scan func(...any) error) error, args ...any) error {
-	tables := 0
-	err := a.ledger.each("select count(*) from sqlite_master where type = 'table' and name in ('traffic', 'halt')",
-		func(scan func(...any) error) error { return scan(&tables) })
-	if err != nil || tables < len(trafficTables) {
-		return err
-	}
-	return a.ledger.each(query, fn, args...)
 }

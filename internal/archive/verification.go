@@ -18,7 +18,7 @@ type Verification struct {
 	Read                             int // of the present and altered ones
 }
 
-const verificationTable = `
+var verificationTable = &addition{"verification", `
 create table if not exists verification (
 	witness integer primary key references witness,
 	began integer not null,
@@ -30,7 +30,7 @@ create table if not exists verification (
 	altered integer not null,
 	extra integer not null,
 	read integer not null
-)`
+)`}
 
 // BeginVerification notes that one begins now, and returns when it began: earlier, if it goes on with one of the same
 // kind that was broken off. What was read since then need not be read again.
@@ -38,7 +38,7 @@ func (a *Archive) BeginVerification(v Verification) (began time.Time, err error)
 	err = a.write("verification", func() error {
 		id, err := a.witness(v.Account)
 		if err == nil {
-			_, err = a.ledger.exec(verificationTable)
+			err = a.ledger.add(verificationTable)
 		}
 		if err != nil {
 			return err
@@ -75,11 +75,7 @@ func (a *Archive) EndVerification(v Verification) error {
 
 // Verifications returns the last of every account.
 func (a *Archive) Verifications() (all []Verification, err error) {
-	some, err := a.hasTable("verification")
-	if err != nil || !some {
-		return nil, err
-	}
-	err = a.ledger.each(`select w.protocol, w.host, w.user, v.began, v.ended, v.deep, v.sample, v.present, v.missing, v.altered,
+	err = a.ledger.eachOf(verificationTable, `select w.protocol, w.host, w.user, v.began, v.ended, v.deep, v.sample, v.present, v.missing, v.altered,
 		v.extra, v.read from verification v join witness w on w.id = v.witness order by w.id`,
 		func(scan func(...any) error) error {
 			var v Verification
@@ -96,7 +92,7 @@ func (a *Archive) Verifications() (all []Verification, err error) {
 // Fates returns, for each entry of one of the archive's mailboxes, what is known of it at the destination: its outcome, or
 // one that is Pending; those that the source shows no more, and that are not wanted, are Gone.
 func (a *Archive) Fates(dest mail.Account, w Wanted, mailbox string) (all []Outcome, err error) {
-	mended, err := a.hasTable("mended")
+	mended, err := a.ledger.hasNow(mendedTable)
 	if err != nil {
 		return nil, err
 	}
