@@ -19,7 +19,7 @@ create table if not exists mended (
 // taken back.
 func (a *Archive) intendMended(dest int64, i Intent) error {
 	r, err := a.ledger.exec(`update outcome set state = ?, mailbox = ?, validity = ?, next = ?, uid = 0
-		where dest = ? and entry = ? and `+is(Refused), Intended, []byte(i.Mailbox), i.Validity, i.Next, dest, i.Entry)
+		where dest = ? and entry = ? and state = ?`, Intended, []byte(i.Mailbox), i.Validity, i.Next, dest, i.Entry, Refused)
 	if err != nil {
 		return err
 	}
@@ -53,8 +53,8 @@ func (a *Archive) noteMended(dest, entry int64, what string) error {
 func (a *Archive) reopenMended(dest mail.Account) error {
 	some, err := a.ledger.has(mendedTable)
 	if err == nil && some {
-		_, err = a.ledger.exec("delete from mended where "+toDestination+" and entry in (select o.entry from outcome o where o.dest = mended.dest and o."+
-			is(Refused)+")", destArgs(dest)...)
+		_, err = a.ledger.exec("delete from mended where "+toDestination+" and exists"+
+			" (select 1 from outcome o where o.dest = mended.dest and o.entry = mended.entry and o.state = ?)", destArgs(dest, Refused)...)
 	}
 	return err
 }
@@ -62,8 +62,8 @@ func (a *Archive) reopenMended(dest mail.Account) error {
 // mendedIntents adds to the intents what is mended of the copies that were on their way.
 func (a *Archive) mendedIntents(dest mail.Account, intents []Intent) error {
 	what := map[int64]string{}
-	err := a.ledger.eachOf(mendedTable, "select n.entry, n.what from mended n join outcome o on o.dest = n.dest and o.entry = n.entry where o."+
-		toDestination+" and o."+is(Intended), func(scan func(...any) error) error {
+	err := a.ledger.eachOf(mendedTable, "select n.entry, n.what from mended n join "+openOutcomes+" on o.dest = n.dest and o.entry = n.entry where o."+
+		toDestination+" and "+openIs(Intended), func(scan func(...any) error) error {
 		var id int64
 		var text string
 		err := scan(&id, &text)
@@ -107,14 +107,14 @@ func (a *Archive) Refusals(dest mail.Account, w Wanted, mailbox string, after in
 		return nil, err
 	}
 	var all []Refusal
-	err = a.ledger.each("select o.entry, o.mailbox, o.reason from outcome o join entry e on e.id = o.entry where o."+toDestination+
-		" and o."+is(Refused)+untried+w.and()+" and e.mailbox = (select id from mailbox where name = ?) and o.entry > ? order by o.entry limit ?",
+	err = a.ledger.each("select e.id, o.mailbox, o.reason from entry e join outcome o on o.entry = e.id where o."+toDestination+
+		" and o.state = ?"+untried+w.and()+" and e.mailbox = (select id from mailbox where name = ?) and e.id > ? order by e.id limit ?",
 		func(scan func(...any) error) error {
 			var r Refusal
 			err := scan(&r.ID, &r.To, &r.Reason)
 			all = append(all, r)
 			return err
-		}, destArgs(dest, []byte(mailbox), after, limit)...)
+		}, destArgs(dest, Refused, []byte(mailbox), after, limit)...)
 	for i := 0; i < len(all) && err == nil; i++ {
 		all[i].Entry, err = a.Entry(all[i].ID)
 	}
@@ -127,7 +127,7 @@ func (a *Archive) AnyRefusals(dest mail.Account, w Wanted) (some bool, err error
 	if err != nil {
 		return false, err
 	}
-	err = a.ledger.each("select 1 from outcome o join entry e on e.id = o.entry where o."+toDestination+" and o."+is(Refused)+untried+w.and()+" limit 1",
+	err = a.ledger.each("select 1 from "+openOutcomes+" join entry e on e.id = o.entry where o."+toDestination+" and "+openIs(Refused)+untried+w.and()+" limit 1",
 		func(func(...any) error) error {
 			some = true
 			return nil

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -137,8 +136,14 @@ func (a *Archive) destination(dest mail.Account) (id int64, err error) {
 // toDestination selects the outcomes of one; it goes with destArgs.
 const toDestination = `dest = (select id from destination where protocol = ? and host = ? and user = ?)`
 
-// is selects a state by its number: a parameter would keep SQLite from using the index of these.
-func is(s State) string { return "state = " + strconv.Itoa(int(s)) }
+// openOutcomes are those in the states that few are in, which have an index. It goes with openIs.
+const openOutcomes = "outcome o indexed by outcome_open"
+
+// openIs selects, of openOutcomes, those in one of the states. SQLite can use the index only where its condition stands in the
+// query word for word, and the state is no parameter.
+func openIs(s State) string {
+	return fmt.Sprintf("(o.state = %d and o.state in (%d, %d))", s, Intended, Refused)
+}
 
 func destArgs(dest mail.Account, more ...any) []any {
 	return append([]any{dest.Protocol, dest.Host, dest.User}, more...)
@@ -147,7 +152,7 @@ func destArgs(dest mail.Account, more ...any) []any {
 // Intents returns the intents that have no outcome yet, in the order of their entries.
 func (a *Archive) Intents(dest mail.Account) ([]Intent, error) {
 	var all []Intent
-	err := a.ledger.each("select entry, mailbox, validity, next, reason from outcome where "+toDestination+" and "+is(Intended)+" order by entry",
+	err := a.ledger.each("select o.entry, o.mailbox, o.validity, o.next, o.reason from "+openOutcomes+" where o."+toDestination+" and "+openIs(Intended)+" order by o.entry",
 		func(scan func(...any) error) error {
 			var i Intent
 			err := scan(&i.Entry, &i.Mailbox, &i.Validity, &i.Next, &i.Reason)
@@ -174,11 +179,12 @@ func (a *Archive) Claimed(dest mail.Account, mailbox string, validity uint32) (m
 	return uids, err
 }
 
-// EachStranded calls fn with the entries that were confirmed in a mailbox at the destination under another UIDVALIDITY, in
-// the order of their IDs: their UIDs say nothing any more. fn must not use the archive.
+// EachStranded calls fn with the entries that were confirmed under a UID in a mailbox at the destination that had another
+// UIDVALIDITY, in the order of their IDs: their UIDs say nothing any more. fn must not use the archive.
 func (a *Archive) EachStranded(dest mail.Account, mailbox string, validity uint32, fn func(Entry)) error {
-	return a.ledger.each(selectEntries+"join outcome o on o.entry = e.id where o."+toDestination+
-		" and o.mailbox = ? and o.validity <> ? and o.state in (?, ?) order by e.id",
+	// By itself SQLite would rather go through all that was ever brought to the destination.
+	return a.ledger.each(selectEntries+"join outcome o indexed by outcome_claimed on o.entry = e.id where o."+toDestination+
+		" and o.mailbox = ? and o.validity <> ? and o.uid > 0 and o.state in (?, ?) order by e.id",
 		func(scan func(...any) error) error {
 			e, err := scanEntry(scan)
 			if err == nil {
@@ -191,7 +197,7 @@ func (a *Archive) EachStranded(dest mail.Account, mailbox string, validity uint3
 // Refused returns what the destination refused, in the order of the entries.
 func (a *Archive) Refused(dest mail.Account) ([]Outcome, error) {
 	var all []Outcome
-	err := a.ledger.each("select entry, mailbox, validity, reason from outcome where "+toDestination+" and "+is(Refused)+" order by entry",
+	err := a.ledger.each("select o.entry, o.mailbox, o.validity, o.reason from "+openOutcomes+" where o."+toDestination+" and "+openIs(Refused)+" order by o.entry",
 		func(scan func(...any) error) error {
 			o := Outcome{State: Refused}
 			err := scan(&o.Entry, &o.Mailbox, &o.Validity, &o.Reason)
@@ -204,7 +210,7 @@ func (a *Archive) Refused(dest mail.Account) ([]Outcome, error) {
 // Lacking returns how many messages are Done at the destination without which flags.
 func (a *Archive) Lacking(dest mail.Account) (map[mail.Flag]int, error) {
 	counts := map[mail.Flag]int{}
-	err := a.ledger.each("select reason, count(*) from outcome where "+toDestination+" and "+is(Done)+" and reason <> '' group by reason",
+	err := a.ledger.each("select reason, count(*) from outcome where "+toDestination+" and state = ? and reason <> '' group by reason",
 		func(scan func(...any) error) error {
 			var flags string
 			var n int
@@ -213,7 +219,7 @@ func (a *Archive) Lacking(dest mail.Account) (map[mail.Flag]int, error) {
 				counts[mail.Flag(f)] += n
 			}
 			return err
-		}, destArgs(dest)...)
+		}, destArgs(dest, Done)...)
 	return counts, err
 }
 
@@ -223,7 +229,7 @@ func (a *Archive) Reopen(dest mail.Account) error {
 		if err := a.reopenMended(dest); err != nil {
 			return err
 		}
-		_, err := a.ledger.exec("delete from outcome where "+toDestination+" and "+is(Refused), destArgs(dest)...)
+		_, err := a.ledger.exec("delete from outcome as o indexed by outcome_open where o."+toDestination+" and "+openIs(Refused), destArgs(dest)...)
 		return err
 	})
 }

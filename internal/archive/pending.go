@@ -1,6 +1,10 @@
 package archive
 
-import "github.com/mailhaul/mailhaul/internal/mail"
+import (
+	"strconv"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
 
 // Wanted says which of the entries without an outcome are to be brought to a destination.
 type Wanted struct {
@@ -27,7 +31,7 @@ func (a *Archive) Pending(dest mail.Account, w Wanted, mailbox string, after int
 // toBring selects, of the entries e, those that are to be brought to a destination; it goes with destArgs. Those with an
 // open intent are among them, wanted or not.
 func (w Wanted) toBring() string {
-	return " left join outcome o on o.entry = e.id and o." + toDestination + " where (o." + is(Intended) + " or o.state is null" + w.and() + ")"
+	return " left join outcome o on o.entry = e.id and o." + toDestination + " where (o.state = " + strconv.Itoa(int(Intended)) + " or o.state is null" + w.and() + ")"
 }
 
 // ToBring returns how many entries are to be brought to the destination, and their octets in canonical form: what a
