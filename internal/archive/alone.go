@@ -18,8 +18,7 @@ func (a *Archive) Alone(dest mail.Account, w Wanted, mailbox string, views []str
 	err := a.ledger.each(`select e.id, e.octets from entry e where e.mailbox = (select id from mailbox where name = ?)`+w.and()+`
 		and not exists (select 1 from entry x where x.octets = e.octets and x.digest = e.digest and x.mailbox <> e.mailbox`+
 		strings.ReplaceAll(w.and(), "e.", "x.")+` and (x.identity = e.identity or '' in (x.identity, e.identity))
-			and x.mailbox not in (select id from mailbox where name in (`+placeholders(len(views))+`)))
-		and not exists (select 1 from outcome o where o.entry = e.id and o.`+toDestination+`)`,
+			and x.mailbox not in (select id from mailbox where name in (`+placeholders(len(views))+`)))`+noOutcome,
 		func(scan func(...any) error) error {
 			var id, octets int64
 			err := scan(&id, &octets)

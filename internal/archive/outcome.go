@@ -121,20 +121,30 @@ func (a *Archive) settle(dest int64, o Outcome) error {
 	return err
 }
 
-// destination returns the account's id; inside a transaction it is made if there is none.
+// destination returns the account's id, inside a transaction; it is made if there is none.
 func (a *Archive) destination(dest mail.Account) (id int64, err error) {
-	_, err = a.ledger.exec("insert into destination (protocol, host, user) values (?, ?, ?) on conflict do nothing",
-		dest.Protocol, dest.Host, dest.User)
+	return a.ledger.accountID("destination", dest)
+}
+
+// accountID returns the id of an account in the table, where it is entered if it is not there; the caller is inside write.
+func (l *ledger) accountID(table string, account mail.Account) (id int64, err error) {
+	_, err = l.exec("insert into "+table+" (protocol, host, user) values (?, ?, ?) on conflict do nothing", destArgs(account)...)
 	if err != nil {
 		return 0, err
 	}
-	err = a.ledger.rows("select id from destination where protocol = ? and host = ? and user = ?",
-		func(scan func(...any) error) error { return scan(&id) }, dest.Protocol, dest.Host, dest.User)
+	err = l.rows("select id from "+table+" where"+ofAccount,
+		func(scan func(...any) error) error { return scan(&id) }, destArgs(account)...)
 	return id, err
 }
 
-// toDestination selects the outcomes of one; it goes with destArgs.
-const toDestination = `dest = (select id from destination where protocol = ? and host = ? and user = ?)`
+const (
+	// ofAccount selects the rows of an account; it goes with destArgs.
+	ofAccount = " protocol = ? and host = ? and user = ? "
+	// toDestination selects the outcomes of one; it goes with destArgs.
+	toDestination = "dest = (select id from destination where" + ofAccount + ")"
+	// noOutcome selects the entries e that have neither an outcome nor an intent there; it goes with destArgs.
+	noOutcome = " and not exists (select 1 from outcome o where o.entry = e.id and o." + toDestination + ")"
+)
 
 // openOutcomes are those in the states that few are in, which have an index. It goes with openIs.
 const openOutcomes = "outcome o indexed by outcome_open"
@@ -238,8 +248,7 @@ func (a *Archive) Reopen(dest mail.Account) error {
 func (a *Archive) Counts(dest mail.Account) (map[State]int, error) {
 	counts := map[State]int{}
 	err := a.ledger.each("select ?, count(*) from entry union all select state, count(*) from outcome where "+
-		toDestination+" group by state union all select ?, count(*) from entry e where e.gone = 1 and not exists"+
-		" (select 1 from outcome o where o.entry = e.id and o."+toDestination+")",
+		toDestination+" group by state union all select ?, count(*) from entry e where e.gone = 1"+noOutcome,
 		func(scan func(...any) error) error {
 			var state State
 			var n int

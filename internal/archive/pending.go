@@ -23,8 +23,7 @@ func (w Wanted) and() string {
 // those with IDs greater than after, in the order of their IDs. Damaged ones are among them: what becomes of them
 // is to be said too.
 func (a *Archive) Pending(dest mail.Account, w Wanted, mailbox string, after int64, limit int) ([]Entry, error) {
-	return a.entries(`where e.mailbox = (select id from mailbox where name = ?) and e.id > ?`+w.and()+`
-		and not exists (select 1 from outcome o where o.entry = e.id and o.`+toDestination+`)
+	return a.entries(`where e.mailbox = (select id from mailbox where name = ?) and e.id > ?`+w.and()+noOutcome+`
 		order by e.id limit ?`, append([]any{[]byte(mailbox), after}, destArgs(dest, limit)...)...)
 }
 
@@ -65,8 +64,7 @@ func (a *Archive) Waiting(dest mail.Account, w Wanted) (map[string]Amount, error
 // Larger returns up to limit of the entries of a mailbox that are to be brought and have more octets than that, the
 // largest first.
 func (a *Archive) Larger(dest mail.Account, w Wanted, mailbox string, than int64, limit int) ([]Entry, error) {
-	return a.entries(`where e.mailbox = (select id from mailbox where name = ?) and e.octets > ?`+w.and()+`
-		and not exists (select 1 from outcome o where o.entry = e.id and o.`+toDestination+`)
+	return a.entries(`where e.mailbox = (select id from mailbox where name = ?) and e.octets > ?`+w.and()+noOutcome+`
 		order by e.octets desc limit ?`, append([]any{[]byte(mailbox), than}, destArgs(dest, limit)...)...)
 }
 
@@ -77,8 +75,7 @@ func (a *Archive) Twins(dest mail.Account, w Wanted, mailboxes ...string) (n int
 		args[i] = []byte(name)
 	}
 	err = a.ledger.each("select count(*) - count(distinct e.message_id) from entry e where e.message_id <> ''"+w.and()+
-		" and e.mailbox in (select id from mailbox where name in ("+placeholders(len(mailboxes))+"))"+
-		" and not exists (select 1 from outcome o where o.entry = e.id and o."+toDestination+")",
+		" and e.mailbox in (select id from mailbox where name in ("+placeholders(len(mailboxes))+"))"+noOutcome,
 		func(scan func(...any) error) error { return scan(&n) }, append(args, destArgs(dest)...)...)
 	return n, err
 }

@@ -94,14 +94,7 @@ func (a *Archive) witness(account mail.Account) (id int64, err error) {
 	if err := a.ledger.add(proofTables); err != nil {
 		return 0, err
 	}
-	_, err = a.ledger.exec("insert into witness (protocol, host, user) values (?, ?, ?) on conflict do nothing",
-		account.Protocol, account.Host, account.User)
-	if err != nil {
-		return 0, err
-	}
-	err = a.ledger.rows("select id from witness where protocol = ? and host = ? and user = ?",
-		func(scan func(...any) error) error { return scan(&id) }, account.Protocol, account.Host, account.User)
-	return id, err
+	return a.ledger.accountID("witness", account)
 }
 
 // Proved returns the proof of an entry in an account; false: none was made, or what was brought there has been taken
@@ -120,7 +113,7 @@ func (a *Archive) Proofs(account mail.Account, mailbox string) (map[int64]Proof,
 func (a *Archive) proofs(account mail.Account, where string, args ...any) (map[int64]Proof, error) {
 	all := map[int64]Proof{}
 	err := a.ledger.eachOf(proofTables, `select p.entry, p.verdict, p.at, p.read, p.mailbox, p.validity, p.uid, p.why
-		from proof p join witness w on w.id = p.witness where w.protocol = ? and w.host = ? and w.user = ? and `+where,
+		from proof p where p.witness = (select id from witness where`+ofAccount+`) and `+where,
 		func(scan func(...any) error) error {
 			var p Proof
 			var at, read int64

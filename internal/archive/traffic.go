@@ -50,8 +50,6 @@ create table if not exists halt (
 ) without rowid;
 `}
 
-const ofAccount = " protocol = ? and host = ? and user = ? "
-
 // AddTraffic notes that so many octets, by Way, went from and to the account until now. What is older than a day is
 // forgotten.
 func (a *Archive) AddTraffic(acct mail.Account, now time.Time, octets [2]int64) error {
