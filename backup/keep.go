@@ -217,12 +217,3 @@ func (k *keeper) changes(ctx context.Context, mb mail.Mailbox) (since mail.Statu
 	ch, err = k.src.Changes(ctx, mb.Name, mail.Status{})
 	return mail.Status{}, ch, err
 }
-
-// tellNotes tells what the source has to say of its server.
-func (k *keeper) tellNotes() {
-	if s, ok := k.Source.(Noted); ok {
-		for _, text := range s.Notes() {
-			k.note(text)
-		}
-	}
-}

@@ -173,17 +173,22 @@ func (r *run) note(text string) {
 	r.Watch.Tell(progress.Note{Half: progress.Source, Text: text})
 }
 
+// tellNotes tells what the source has to say of its server.
+func (r *run) tellNotes() {
+	if s, ok := r.Source.(Noted); ok {
+		for _, text := range s.Notes() {
+			r.note(text)
+		}
+	}
+}
+
 // pass lists mb once and archives what is new; todo is how many messages that was.
 func (r *run) pass(ctx context.Context, mb mail.Mailbox) (todo int, err error) {
 	items, err := r.Source.List(ctx, mb.Name)
 	if err != nil {
 		return 0, err
 	}
-	if s, ok := r.Source.(Noted); ok {
-		for _, text := range s.Notes() {
-			r.note(text)
-		}
-	}
+	r.tellNotes()
 	fresh := r.tally.list(items, r.Archive.Has)
 	rest, err := r.renumbered(ctx, mb, items, fresh)
 	if err != nil {

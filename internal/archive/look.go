@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
@@ -130,8 +129,7 @@ func (k *looking) read(c *change) error {
 	if c.state == sound { // else nothing can be changed, and is to be when it can
 		was := allFlags("", c.seen)
 		c.seen = join(c.item.Flags)
-		c.added = slices.DeleteFunc(slices.Clone(c.item.Flags), was.Has)
-		c.removed = slices.DeleteFunc(was, c.item.Flags.Has)
+		c.added, c.removed = c.item.Flags.Without(was), was.Without(c.item.Flags)
 	}
 	return err
 }
@@ -177,7 +175,7 @@ func (k *looking) reflag(c *change, w *whereabouts, l *letters) error {
 	var before, after mail.Flags
 	is, err := w.move(c.row, func(is found) found {
 		before = allFlags(is.name.info, keywordsNow(c.keywords, l, c.name.info, l, is.name.info))
-		after = union(slices.DeleteFunc(slices.Clone(before), c.removed.Has), c.added)
+		after = union(before.Without(c.removed), c.added)
 		info := l.info(after, l.strange(is.name.info))
 		if infoLetters(info) != infoLetters(is.name.info) {
 			is.sub, is.name.info = 0, info
@@ -191,7 +189,7 @@ func (k *looking) reflag(c *change, w *whereabouts, l *letters) error {
 		return err
 	}
 	if is == nil { // nothing was changed; it is to be when it can
-		c.seen = join(union(slices.DeleteFunc(slices.Clone(c.item.Flags), c.added.Has), c.removed))
+		c.seen = join(union(c.item.Flags.Without(c.added), c.removed))
 		return nil
 	}
 	if !after.Equal(before) {

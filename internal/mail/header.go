@@ -61,7 +61,7 @@ func (h *Header) field(name []byte) *string {
 // cutField returns the first line with those that continue it, and what follows.
 func cutField(head []byte) (field, rest []byte) {
 	_, rest = cutLine(head)
-	for len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') {
+	for len(rest) > 0 && isWSP(rest[0]) {
 		_, rest = cutLine(rest)
 	}
 	return head[:len(head)-len(rest)], rest
