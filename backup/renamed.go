@@ -2,6 +2,7 @@ package backup
 
 import (
 	"fmt"
+	"iter"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -50,30 +51,45 @@ func (k *keeper) overlap(name string, mb mail.Mailbox, items []mail.Item) (moves
 		byUID[it.Ref.UID] = it
 	}
 	same := 0
-	for after := int64(0); ; {
-		page, err := k.Archive.EntriesOf(name, items[0].Ref.Validity, after, pageOfEntries)
+	for e, err := range entriesOf(k.Archive, name, items[0].Ref.Validity) {
 		if err != nil {
 			return nil, err
 		}
-		if len(page) == 0 {
-			break
+		it, there := byUID[e.Ref.UID]
+		if there && !looksLike(e, it) {
+			return nil, nil
 		}
-		for _, e := range page {
-			it, there := byUID[e.Ref.UID]
-			if there && !looksLike(e, it) {
-				return nil, nil
-			}
-			if there {
-				same++
-			}
-			ref := e.Ref
-			ref.Mailbox = mb.Name
-			moves = append(moves, archive.Move{Entry: e.ID, Ref: ref, Mailbox: mb})
+		if there {
+			same++
 		}
-		after = page[len(page)-1].ID
+		ref := e.Ref
+		ref.Mailbox = mb.Name
+		moves = append(moves, archive.Move{Entry: e.ID, Ref: ref, Mailbox: mb})
 	}
 	if same == 0 {
 		return nil, nil
 	}
 	return moves, nil
+}
+
+// entriesOf goes through the sound entries of a mailbox and a UIDVALIDITY, gone or not, in the order of their IDs. It ends
+// with an error of the archive's.
+func entriesOf(a *archive.Archive, mailbox string, validity uint32) iter.Seq2[archive.Entry, error] {
+	return func(yield func(archive.Entry, error) bool) {
+		for after := int64(0); ; {
+			page, err := a.EntriesOf(mailbox, validity, after, pageOfEntries)
+			if err != nil {
+				yield(archive.Entry{}, err)
+			}
+			for _, e := range page {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if len(page) == 0 {
+				return
+			}
+			after = page[len(page)-1].ID
+		}
+	}
 }

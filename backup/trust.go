@@ -52,19 +52,18 @@ func (k *keeper) suspectsAmongSome(ctx context.Context, mb mail.Mailbox, ch mail
 	if err != nil {
 		return nil, err
 	}
-	return k.suspects(entries, byRef(items)), nil
+	return k.suspects(byRef(items), entries...), nil
 }
 
 func (k *keeper) suspectsAmongAll(mb mail.Mailbox, ch mail.Changes) (all []pair, err error) {
 	shown := byRef(ch.New)
-	for after := int64(0); ; {
-		entries, err := k.Archive.EntriesOf(mb.Name, ch.Status.Validity, after, pageOfEntries)
-		if err != nil || len(entries) == 0 {
+	for e, err := range entriesOf(k.Archive, mb.Name, ch.Status.Validity) {
+		if err != nil {
 			return all, err
 		}
-		all = append(all, k.suspects(entries, shown)...)
-		after = entries[len(entries)-1].ID
+		all = append(all, k.suspects(shown, e)...)
 	}
+	return all, nil
 }
 
 func byRef(items []mail.Item) map[mail.Ref]mail.Item {
@@ -76,7 +75,7 @@ func byRef(items []mail.Item) map[mail.Ref]mail.Item {
 }
 
 // suspects returns the entries whose UIDs show a message of another size or time.
-func (k *keeper) suspects(entries []archive.Entry, shown map[mail.Ref]mail.Item) (some []pair) {
+func (k *keeper) suspects(shown map[mail.Ref]mail.Item, entries ...archive.Entry) (some []pair) {
 	for _, e := range entries {
 		it, there := shown[e.Ref]
 		if there && k.shy[it.Ref] < 2 && !looksLike(e, it) {

@@ -2,8 +2,8 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
@@ -50,10 +50,22 @@ func (v Verification) Run(ctx context.Context) (found Verdicts, err error) {
 	return c.found, err
 }
 
+// comparing is one Run under way.
 type comparing struct {
 	Verification
 	began time.Time
+	sound map[string]int // messages of the archive, by mailbox
 	found Verdicts
+	// Of the mailbox at hand:
+	archived map[string]archived     // by UID
+	proved   map[int64]archive.Proof // by entry; none unless what was read before need not be read again
+}
+
+// archived is what is needed of a sound entry; a mailbox has many.
+type archived struct {
+	entry         int64
+	digest, match mail.Digest
+	messageID     string
 }
 
 func (c *comparing) all(ctx context.Context) (err error) {
@@ -63,6 +75,9 @@ func (c *comparing) all(ctx context.Context) (err error) {
 	}
 	boxes, err := c.Source.Mailboxes(ctx)
 	if err != nil {
+		return err
+	}
+	if err := c.countSound(); err != nil {
 		return err
 	}
 	for _, mb := range boxes {
@@ -77,38 +92,38 @@ func (c *comparing) all(ctx context.Context) (err error) {
 	return c.Archive.EndVerification(c.found.Verification)
 }
 
+func (c *comparing) countSound() error {
+	boxes, err := c.Archive.Mailboxes()
+	c.sound = make(map[string]int, len(boxes))
+	for _, mb := range boxes {
+		c.sound[mb.Name] = mb.Messages - mb.Damaged
+	}
+	return err
+}
+
 func (c *comparing) mailbox(ctx context.Context, name string) error {
 	items, err := c.Source.List(ctx, name)
 	if err != nil {
 		return err
 	}
 	c.Watch.Tell(progress.Listed{Half: progress.Source, Mailbox: name, Messages: len(items)})
-	if len(items) == 0 {
-		return c.countGone(name, 0)
-	}
-	entries, err := c.entries(name, items[0].Ref.Validity)
-	if err != nil {
+	if err := c.learn(name, items); err != nil {
 		return err
 	}
-	var known []mail.Item
-	for _, it := range items {
-		if _, is := entries[it.Ref.UID]; is {
-			known = append(known, it)
-			continue
+	known := those(items, func(it mail.Item) bool {
+		_, is := c.archived[it.Ref.UID]
+		if !is {
+			c.found.Extra++
+			c.found.Findings = append(c.found.Findings, Finding{Kind: "missing", Ref: it.Ref,
+				Reason: "the source shows it, and the archive does not have it whole; backup brings it"})
 		}
-		c.found.Extra++
-		c.found.Findings = append(c.found.Findings, Finding{Kind: "missing", Ref: it.Ref,
-			Reason: "the source shows it, and the archive does not have it whole; backup brings it"})
-	}
-	if err := c.countGone(name, len(known)); err != nil {
-		return err
-	}
-	for len(known) > 0 {
-		some := known[:min(len(known), verifyBatch)]
-		if err := c.prove(ctx, some, entries); err != nil {
+		return is
+	})
+	c.found.Gone += max(0, c.sound[name]-len(known))
+	for some := range slices.Chunk(known, verifyBatch) {
+		if err := c.prove(ctx, some); err != nil {
 			return err
 		}
-		known = known[len(some):]
 		select {
 		case <-c.Stop:
 			return retry.ErrStopped
@@ -118,79 +133,67 @@ func (c *comparing) mailbox(ctx context.Context, name string) error {
 	return nil
 }
 
-// entries returns the sound ones of a mailbox by UID.
-func (c *comparing) entries(name string, validity uint32) (map[string]archive.Entry, error) {
-	all := map[string]archive.Entry{}
-	for after := int64(0); ; {
-		page, err := c.Archive.EntriesOf(name, validity, after, 1000)
-		if err != nil || len(page) == 0 {
-			return all, err
-		}
-		for _, e := range page {
-			all[e.Ref.UID] = e
-		}
-		after = page[len(page)-1].ID
+// learn reads from the ledger what it knows of a mailbox that shows these items.
+func (c *comparing) learn(name string, items []mail.Item) (err error) {
+	c.archived, c.proved = make(map[string]archived, len(items)), nil
+	if len(items) == 0 {
+		return nil
 	}
-}
-
-// countGone counts what is archived of a mailbox and was not shown.
-func (c *comparing) countGone(name string, shown int) error {
-	boxes, err := c.Archive.Mailboxes()
-	for _, mb := range boxes {
-		if mb.Name == name {
-			c.found.Gone += max(0, mb.Messages-mb.Damaged-shown)
+	for e, err := range entriesOf(c.Archive, name, items[0].Ref.Validity) {
+		if err != nil {
+			return err
 		}
+		c.archived[e.Ref.UID] = archived{e.ID, e.Digest, e.Match, e.Header.MessageID}
+	}
+	if c.Deep {
+		c.proved, err = c.Archive.Proofs(c.Account, name)
 	}
 	return err
 }
 
 // prove compares some messages, and writes down what was found.
-func (c *comparing) prove(ctx context.Context, items []mail.Item, entries map[string]archive.Entry) error {
+func (c *comparing) prove(ctx context.Context, items []mail.Item) error {
 	proofs := make(map[string]archive.Proof, len(items))
 	var read []mail.Item
 	for _, it := range items {
-		e := entries[it.Ref.UID]
-		p, is, err := c.Archive.Proved(c.Account, e.ID)
-		if err != nil {
-			return err
-		}
-		if !is || p.Read.IsZero() || p.Read.Before(c.began) || !c.Deep {
-			p = archive.Proof{Entry: e.ID, Verdict: archive.ProvedPresent, At: time.Now(), Mailbox: it.Ref.Mailbox, Validity: it.Ref.Validity}
+		e := c.archived[it.Ref.UID]
+		p, is := c.proved[e.entry]
+		if !is || p.Read.IsZero() || p.Read.Before(c.began) {
+			p = archive.Proof{Entry: e.entry, Verdict: archive.ProvedPresent, At: time.Now(), Mailbox: it.Ref.Mailbox, Validity: it.Ref.Validity}
 			if c.Deep {
 				read = append(read, it)
 			}
 		}
 		proofs[it.Ref.UID] = p
 	}
-	if err := c.read(ctx, read, proofs, entries); err != nil {
+	if err := c.read(ctx, read, proofs); err != nil {
 		return err
 	}
 	all := make([]archive.Proof, 0, len(items))
 	for _, it := range items {
 		p := proofs[it.Ref.UID]
 		all = append(all, p)
-		c.count(p, it, entries[it.Ref.UID])
+		c.count(p, it)
 	}
 	return c.Archive.Prove(c.Account, all)
 }
 
 // read reads messages and judges them.
-func (c *comparing) read(ctx context.Context, items []mail.Item, proofs map[string]archive.Proof, entries map[string]archive.Entry) error {
+func (c *comparing) read(ctx context.Context, items []mail.Item, proofs map[string]archive.Proof) error {
 	if len(items) == 0 {
 		return nil
 	}
 	return c.Source.Fetch(ctx, items, func(it mail.Item, body io.Reader) error {
-		p, err := c.compare(proofs[it.Ref.UID], entries[it.Ref.UID], body)
+		p, err := c.compare(proofs[it.Ref.UID], c.archived[it.Ref.UID], body)
 		proofs[it.Ref.UID] = p
 		return err
 	})
 }
 
 // compare reads a message. Runs of CR and the last line end are not the source's to keep: POP3 changes them.
-func (c *comparing) compare(p archive.Proof, e archive.Entry, body io.Reader) (archive.Proof, error) {
+func (c *comparing) compare(p archive.Proof, e archived, body io.Reader) (archive.Proof, error) {
 	sum, err := mail.SumOf(c.Watch.Reader(progress.Source, body))
-	var me *mail.Error
-	if errors.As(err, &me) && me.Scope == mail.ScopeMessage {
+	if messageOnly(err) {
 		p.Why = "the source does not hand it over"
 		return p, nil
 	}
@@ -199,8 +202,8 @@ func (c *comparing) compare(p archive.Proof, e archive.Entry, body io.Reader) (a
 	}
 	p.Read = time.Now()
 	switch {
-	case sum.Digest == e.Digest:
-	case sum.Match == e.Match:
+	case sum.Digest == e.digest:
+	case sum.Match == e.match:
 		p.Why = "line ends changed"
 	default:
 		p.Verdict, p.Why = archive.ProvedAltered, "the source shows other octets than were archived"
@@ -208,7 +211,7 @@ func (c *comparing) compare(p archive.Proof, e archive.Entry, body io.Reader) (a
 	return p, nil
 }
 
-func (c *comparing) count(p archive.Proof, it mail.Item, e archive.Entry) {
+func (c *comparing) count(p archive.Proof, it mail.Item) {
 	if !p.Read.IsZero() {
 		c.found.Read++
 	}
@@ -216,7 +219,8 @@ func (c *comparing) count(p archive.Proof, it mail.Item, e archive.Entry) {
 		c.found.Present++
 	} else {
 		c.found.Altered++
-		c.found.Findings = append(c.found.Findings, Finding{Kind: "altered", Ref: it.Ref, MessageID: e.Header.MessageID, Reason: p.Why})
+		c.found.Findings = append(c.found.Findings, Finding{Kind: "altered", Ref: it.Ref,
+			MessageID: c.archived[it.Ref.UID].messageID, Reason: p.Why})
 	}
 	c.Watch.Tell(progress.Moved{Half: progress.Source})
 }
