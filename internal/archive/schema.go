@@ -2,7 +2,7 @@ package archive
 
 import "fmt"
 
-// schema makes an empty database a ledger. Names and UIDs are blobs: they need not be UTF-8.
+// schema makes an empty database a ledger; what came later are additions. Names and UIDs are blobs: they need not be UTF-8.
 var schema = fmt.Sprintf(`
 pragma application_id = %d;
 pragma user_version = %d;
