@@ -21,7 +21,8 @@ type Remover interface {
 	// Remove takes away those of the items of which r.Same says that they are what is archived, in batches of a few hundred.
 	// Of each batch it looks in the session that removes whether the messages are there, shows each to r.Same, calls r.Intend
 	// with those that are to go, and only then says the first command that harms them. Each message that was intended is
-	// reported to r.Done once, whatever happens; of the others some are, with why they stay; those were not touched.
+	// reported to r.Done once, whatever happens; so is, before that, what is not there or cannot be looked at. All else was
+	// not touched.
 	//
 	// Over POP3 each batch is a session of its own, which ends with QUIT. Over IMAP an item whose UIDVALIDITY is not the
 	// mailbox's ends Remove with an error of ScopeMailbox, and a message that somebody else has marked \Deleted is neither

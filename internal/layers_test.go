@@ -47,12 +47,13 @@ var layers = map[string][]string{
 	"internal/postoffice/trial":     {"internal/mail", "internal/postoffice"},
 	"internal/peers":                {},
 	"backup/sourcetest":             {"backup", "internal/mail", "internal/postoffice/trial", "testdata"},
+	"backup/removertest":            {"backup", "internal/mail", "internal/postoffice/trial"},
 	"migrate/desttest":              {"migrate", "internal/mail", "internal/postoffice/trial", "testdata"},
 }
 
 // forTests is what the tests of every package may import on top: servers, mail, and the contracts they keep.
 var forTests = []string{"backup", "migrate", "internal/mail", "internal/postoffice", "internal/postoffice/directory", "internal/postoffice/dovecot", "internal/postoffice/identity", "internal/postoffice/trial",
-	"backup/sourcetest", "migrate/desttest", "testdata"}
+	"backup/removertest", "backup/sourcetest", "migrate/desttest", "testdata"}
 
 // inTrials is what the tests of the two halves may import beside that: they are tried with the real clients.
 var inTrials = map[string][]string{
