@@ -77,8 +77,8 @@ func (o *trialOf) list() []mail.Item {
 }
 
 // removing is what is asked and noted; a function that is set takes the place of its own.
-func (o *trialOf) removing() backup.Removing {
-	return backup.Removing{
+func (o *trialOf) removing() mail.Removing {
+	return mail.Removing{
 		Same: func(item mail.Item, header io.Reader) (bool, error) {
 			if header == nil {
 				o.Errorf("%v: Same is shown no header", item.Ref)
@@ -347,7 +347,7 @@ func cancel(o *trialOf) {
 	}
 	o.judge(before)
 	rest := o.list()
-	if err := o.Remover.Remove(o.Context(), mail.Inbox, rest, backup.Removing{
+	if err := o.Remover.Remove(o.Context(), mail.Inbox, rest, mail.Removing{
 		Same:   func(mail.Item, io.Reader) (bool, error) { return true, nil },
 		Intend: func([]mail.Item) error { return nil },
 		Done:   func(mail.Item, error) {},
