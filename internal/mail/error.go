@@ -41,7 +41,7 @@ type Error struct {
 	Scope   Scope
 	Cause   Cause
 	Later   time.Duration // worth trying again after this pause; 0: not worth it
-	Unsure  bool          // an APPEND that the server may have taken
+	Unsure  bool          // an APPEND or a removal that the server may have done
 	Hint    string        // what the person can do about it, or ""
 	Err     error         // never nil
 }

@@ -74,3 +74,19 @@ func (all caps) list() []string {
 	slices.Sort(lines)
 	return lines
 }
+
+// expiry says how long the server keeps mail that was read, if it removes it by itself (EXPIRE, RFC 2449 §6.7).
+func (all caps) expiry() string {
+	args := strings.Fields(all["EXPIRE"])
+	if len(args) == 0 {
+		return ""
+	}
+	switch days, err := strconv.ParseUint(args[0], 10, 24); {
+	case err != nil: // NEVER
+		return ""
+	case days == 0:
+		return "the server removes mail by itself as soon as it was read (EXPIRE 0)"
+	default:
+		return "the server may remove mail by itself " + strconv.FormatUint(days, 10) + " days after it was read or came in (EXPIRE)"
+	}
+}

@@ -23,7 +23,7 @@ const (
 func (c *session) fetch(what string, items []mail.Item, fn func(mail.Item, io.Reader) error) error {
 	there := make([]int, 0, len(items)) // the indices of the items that can be asked for
 	for i, item := range items {
-		if item.Ref.Validity == 0 && mail.IsInbox(item.Ref.Mailbox) && c.numbers[item.Ref.UID] > 0 {
+		if c.shows(item.Ref) {
 			there = append(there, i)
 		}
 	}
@@ -48,6 +48,10 @@ func (c *session) fetch(what string, items []mail.Item, fn func(mail.Item, io.Re
 		return err
 	}
 	return passOver(len(items))
+}
+
+func (c *session) shows(ref mail.Ref) bool {
+	return ref.Validity == 0 && mail.IsInbox(ref.Mailbox) && c.numbers[ref.UID] > 0
 }
 
 // read has fn read the answer to one RETR or TOP.

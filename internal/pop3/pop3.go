@@ -1,4 +1,5 @@
-// Package pop3 reads a maildrop over POP3 (RFC 1939) and leaves it as it was: it never says DELE.
+// Package pop3 reads a maildrop over POP3 (RFC 1939). A Source leaves it as it was: it never says DELE. A Remover takes
+// messages out of it, and nothing but those that it was told are archived.
 //
 // The commands go out through github.com/knadh/go-pop3, which this package alone uses, and which stands behind a
 // fence, because it takes a blank line for success, lets a mail's own text pass for an answer, and holds whole
@@ -44,11 +45,18 @@ func (s *Source) Mailboxes(context.Context) ([]mail.Mailbox, error) {
 // message, every key is made from the digest of the header and the size instead. STAT, UIDL and LIST must agree;
 // if they do not, they are asked once more in a new session.
 func (s *Source) List(ctx context.Context, mailbox string) ([]mail.Item, error) {
-	if !mail.IsInbox(mailbox) {
-		return nil, &mail.Error{Op: "list", Mailbox: mailbox, Scope: mail.ScopeMailbox, Cause: mail.CauseUsage,
-			Err: errors.New("POP3 has one mailbox, INBOX")}
+	if err := onlyInbox("list", mailbox); err != nil {
+		return nil, err
 	}
 	return s.list(ctx)
+}
+
+func onlyInbox(op, mailbox string) error {
+	if mail.IsInbox(mailbox) {
+		return nil
+	}
+	return &mail.Error{Op: op, Mailbox: mailbox, Scope: mail.ScopeMailbox, Cause: mail.CauseUsage,
+		Err: errors.New("POP3 has one mailbox, INBOX")}
 }
 
 func (s *Source) list(ctx context.Context) (items []mail.Item, err error) {

@@ -37,3 +37,11 @@ func trace(host, greeting string) string {
 	}
 	return "the server may mark what was read as seen"
 }
+
+// ownDeletion is what DELE does where it is not what RFC 1939 has it do; "" for all we know.
+func ownDeletion(host string) string {
+	if mail.InDomain(host, "gmail.com") || mail.InDomain(host, "googlemail.com") {
+		return `at Gmail the setting "when messages are accessed with POP" decides what becomes of mail that is deleted over POP: it may stay in the account and take up room as before; IMAP deletes it`
+	}
+	return ""
+}

@@ -49,6 +49,12 @@ func (c *session) noHeads(st status) error {
 	if e := c.passing(st); e != nil {
 		return e
 	}
-	return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseProtocol,
-		Err: errors.New("the server has no TOP (" + c.said(st) + "): headers alone cannot be had of it")}
+	return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseProtocol, Err: noTOP{c.said(st)}}
+}
+
+// noTOP is what a server says that has no TOP.
+type noTOP struct{ said string }
+
+func (e noTOP) Error() string {
+	return "the server has no TOP (" + e.said + "): headers alone cannot be had of it"
 }
