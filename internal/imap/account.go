@@ -99,6 +99,9 @@ func (a *account) connect(ctx context.Context) (*session, error) {
 		return nil, a.notConnected(ctx, err)
 	}
 	s.readOnly, s.alone = a.readOnly, a.alone
+	if !a.readOnly {
+		s.permit(toWrite)
+	}
 	a.session = s
 	return s, nil
 }

@@ -10,6 +10,8 @@ import (
 // A command is one that go-imap has sent.
 type command struct {
 	tag, name string
+	byUID     bool
+	refusal   error  // why it may not be sent
 	verb      string // of a LIST: what it is sent as, and answered
 	fetching
 	turn
@@ -50,7 +52,7 @@ const (
 // looks like is nobody's business.
 var namesMailbox = map[string]bool{
 	"SELECT": true, "EXAMINE": true, "CREATE": true, "SUBSCRIBE": true, "UNSUBSCRIBE": true, "LIST": true, "STATUS": true,
-	"APPEND": true, "GETQUOTAROOT": true,
+	"APPEND": true, "GETQUOTAROOT": true, "MOVE": true, "MYRIGHTS": true,
 }
 
 // Write sends what go-imap says, command by command. When sending fails it goes on as if it had not: the server's
@@ -112,6 +114,10 @@ func (g *guard) muted(err error) {
 // told that no literal of its own has to wait.
 func (g *guard) command(line string) {
 	c := g.register(line)
+	if c.refusal != nil {
+		g.fail(c.refusal)
+		return
+	}
 	if c.exchange != nil {
 		g.converse(c)
 		return
@@ -150,6 +156,7 @@ func (g *guard) register(line string) *command {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	c := parseCommand(line)
+	c.refusal = g.licence.refuse(c, line)
 	switch c.name {
 	case "AUTHENTICATE":
 		c.exchange, g.exchange = g.exchange, nil
@@ -177,7 +184,7 @@ func parseCommand(line string) *command {
 	}
 	c := &command{tag: words[0], name: words[1]}
 	if c.name == "UID" {
-		c.name = words[2]
+		c.name, c.byUID = words[2], true
 		c.uid, _ = token{text: words[3]}.number()
 		c.set = parseSet(words[3])
 	}

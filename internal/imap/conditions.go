@@ -114,6 +114,9 @@ func (g *guard) tagged() error {
 	if t.code == "CAPABILITY" {
 		g.learnCaps(t.args)
 	}
+	if c.name == "SELECT" && t.code == "READ-ONLY" {
+		g.learn(func(f *facts) { f.opening.readOnly = true })
+	}
 	text := t.String()
 	if cond == "OK" && (c.name == "LOGIN" || c.name == "AUTHENTICATE") {
 		text = "[" + shownCaps + "] " + t.text

@@ -9,9 +9,10 @@ import (
 
 // A dialect is what the guard says for go-imap, which has no words for it.
 type dialect struct {
-	verb      string            // what the next LIST is sent as: LSUB, XLIST; "" is itself
-	identity  string            // what is asked for beside INTERNALDATE: emailID, gmailID or ""
-	mailboxID bool              // STATUS asks for MAILBOXID too
+	verb      string // what the next LIST is sent as: LSUB, XLIST; "" is itself
+	identity  string // what is asked for beside INTERNALDATE: emailID, gmailID or ""
+	mailboxID bool   // STATUS asks for MAILBOXID too
+	licence   licence
 	take      func(shown) error // takes the rows of a FETCH of small items; nil: they are go-imap's
 }
 

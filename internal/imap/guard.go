@@ -73,6 +73,7 @@ type facts struct {
 // An opening is what a mailbox that is selected, or being selected, has told of itself.
 type opening struct {
 	exists    bool // its EXISTS
+	readOnly  bool // it cannot be changed, although that was wanted
 	permanent bool // its PERMANENTFLAGS
 	modSeq    uint64
 	id        string

@@ -9,8 +9,9 @@ import (
 
 // shownCaps is all that go-imap is told of the server's capabilities. More would have it speak the dialects of
 // IMAP4rev2 to servers that announce it and were never asked to; less would have it hold back a literal until the
-// server says "+", which is the guard's business (see command).
-const shownCaps = "CAPABILITY IMAP4rev1 LITERAL-"
+// server says "+", which is the guard's business (see command). MOVE is there because without it go-imap says COPY, STORE and
+// EXPUNGE instead.
+const shownCaps = "CAPABILITY IMAP4rev1 LITERAL- MOVE"
 
 // response reads one response. What makes no sense, or was not asked for, is passed over.
 func (g *guard) response() error {
@@ -90,6 +91,8 @@ func (g *guard) data(word string) error {
 		return g.quotaRoot()
 	case "NAMESPACE":
 		return g.namespace()
+	case "MYRIGHTS":
+		return g.myRights()
 	}
 	if n, ok := (token{text: word}).number(); ok {
 		return g.numbered(n)
@@ -266,6 +269,30 @@ func (g *guard) namespace() error {
 	}
 	g.emit("* NAMESPACE ", prefixes(kinds[0]), " ", prefixes(kinds[1]), " ", prefixes(kinds[2]), "\r\n")
 	return nil
+}
+
+// myRights reads a MYRIGHTS response (RFC 4314 §3.8).
+func (g *guard) myRights() error {
+	name, err := g.mailboxName()
+	if err != nil {
+		return err
+	}
+	rights, err := g.lex.value(0)
+	if err != nil {
+		return err
+	}
+	if err := g.lex.lineEnd(); err != nil {
+		return err
+	}
+	g.emit("* MYRIGHTS ", quote(alias(name)), " ", quote(strings.Map(rightOnly, rights.text)), "\r\n")
+	return nil
+}
+
+func rightOnly(c rune) rune {
+	if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' {
+		return c
+	}
+	return -1
 }
 
 func prefixes(kind token) string {
