@@ -71,6 +71,14 @@ func diskError(op, path string, err error) error {
 	return &DiskError{Op: op, Path: path, Full: isFull(err), Hint: hint(err), Err: err}
 }
 
+// Trouble makes err, of an act on a file that lies beside ours, a *DiskError as those of the archive are.
+func Trouble(op, path string, err error) error { return diskError(op, path, err) }
+
+// IsReadOnly reports whether err says that nothing can be written there.
+func IsReadOnly(err error) bool {
+	return errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) || ledgerCode(err) == sqlite3.SQLITE_READONLY
+}
+
 func isFull(err error) bool {
 	var e *sqlite.Error
 	// Shared memory that cannot grow is SQLite's way of not finding room for its -shm file.

@@ -84,6 +84,17 @@ func (l *ledger) each(query string, fn func(scan func(...any) error) error, args
 	return diskError("read", ledgerFile, l.rows(query, fn, args...))
 }
 
+// once is each for a query that is not asked in the same words again.
+func (l *ledger) once(query string, fn func(scan func(...any) error) error, args ...any) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rows, err := l.conn.QueryContext(context.Background(), query, args...)
+	if err != nil {
+		return diskError("read", ledgerFile, err)
+	}
+	return diskError("read", ledgerFile, through(rows, fn))
+}
+
 func (l *ledger) rows(query string, fn func(scan func(...any) error) error, args ...any) error {
 	st, err := l.stmt(query)
 	if err != nil {
@@ -93,6 +104,11 @@ func (l *ledger) rows(query string, fn func(scan func(...any) error) error, args
 	if err != nil {
 		return err
 	}
+	return through(rows, fn)
+}
+
+// through calls fn for every row, and closes them.
+func through(rows *sql.Rows, fn func(scan func(...any) error) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		if err := fn(rows.Scan); err != nil {
