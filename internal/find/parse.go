@@ -1,0 +1,328 @@
+package find
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
+)
+
+// A Query says which messages are meant. The zero value means all of them.
+type Query struct {
+	text string
+	root term // nil: everything
+}
+
+// String returns the query as it was written.
+func (q Query) String() string { return q.text }
+
+// Textual reports whether the query asks for something that only the index knows.
+func (q Query) Textual() bool { return q.root != nil && q.root.textual() }
+
+// A QueryError says what is wrong with a query, and how to say it right.
+type QueryError struct {
+	Word   string // as it stands in the query; "": the query as a whole
+	Why    string
+	Remedy string
+}
+
+func (e *QueryError) Error() string {
+	if e.Word == "" {
+		return e.Why
+	}
+	return fmt.Sprintf("%q: %s", e.Word, e.Why)
+}
+
+const (
+	maxQuery = 10_000 // octets
+	maxTerms = 500
+	maxDepth = 50 // of parentheses
+)
+
+// Parse reads a query. Its errors are *QueryError.
+//
+//	word                     in the text, the subject, an address, or the name of an attachment
+//	"several words"          one after the other
+//	wor*                     any word that begins so
+//	from: to: cc: subject: file:   only there; to: is for To, Cc and Bcc, file: for names of attachments
+//	folder:NAME              in that folder, with * for anything; without case
+//	after: before: date:     received then, in local time: 2024, 2024-03 or 2024-03-15; after: includes the day
+//	larger: smaller:         than so many octets, or 500K, 10M, 1G
+//	has:attachment
+//	is:WORD                  unread, read, flagged, answered, forwarded, draft, deleted, gone
+//	keyword:NAME             has that keyword
+//	id:MESSAGE-ID
+//	number:N                 the message with that number in lists
+//
+// All must be true. A - or NOT before a term excludes, OR between two terms means either, parentheses group; OR binds more
+// closely than the blank. What has blanks in it is quoted: folder:"Sent Items".
+func Parse(text string) (Query, error) {
+	q := Query{text: text}
+	if len(text) > maxQuery || !utf8.ValidString(text) {
+		return q, &QueryError{"", "the query is too long, or no text", "a query has " + strconv.Itoa(maxQuery) + " octets of UTF-8 at most"}
+	}
+	p := &parser{rest: text}
+	root, err := p.all(0)
+	if err == nil && p.rest != "" {
+		err = &QueryError{")", "there is no ( for it", "take it away, or put it in quotes to look for words"}
+	}
+	if err != nil {
+		return q, err
+	}
+	q.root = root
+	return q, nil
+}
+
+type parser struct {
+	rest  string
+	terms int
+}
+
+// skip passes over blanks.
+func (p *parser) skip() { p.rest = strings.TrimLeftFunc(p.rest, unicode.IsSpace) }
+
+// all reads terms up to the end or a ")", which it leaves. It returns nil for none.
+func (p *parser) all(depth int) (term, error) {
+	var terms []term
+	for {
+		p.skip()
+		if p.rest == "" || p.rest[0] == ')' {
+			return allOf(terms), nil
+		}
+		t, err := p.either(depth)
+		if err != nil {
+			return nil, err
+		}
+		terms = append(terms, t)
+	}
+}
+
+// either reads terms with OR between them.
+func (p *parser) either(depth int) (term, error) {
+	var terms []term
+	for {
+		t, err := p.term(depth)
+		if err != nil {
+			return nil, err
+		}
+		terms = append(terms, t)
+		if !p.keyword("OR") {
+			return anyOf(terms), nil
+		}
+	}
+}
+
+// keyword reads a word in capitals that stands for itself.
+func (p *parser) keyword(word string) bool {
+	p.skip()
+	rest, found := strings.CutPrefix(p.rest, word)
+	if !found || rest != "" && !unicode.IsSpace(rune(rest[0])) && rest[0] != '(' && rest[0] != ')' {
+		return false
+	}
+	p.rest = rest
+	p.skip()
+	return true
+}
+
+// term reads one term, with what negates it.
+func (p *parser) term(depth int) (term, error) {
+	p.keyword("AND")
+	if p.rest == "OR" || strings.HasPrefix(p.rest, "OR ") || p.rest == "" || p.rest[0] == ')' {
+		return nil, &QueryError{"", "something is missing beside an AND, OR, NOT or -", `write both sides, as in: alice OR bob; to look for the word itself, write "or" in small letters`}
+	}
+	if p.terms++; p.terms > maxTerms || depth > maxDepth {
+		return nil, &QueryError{"", "the query has too many terms", "ask for less at a time"}
+	}
+	if p.keyword("NOT") {
+		return p.negated(depth)
+	}
+	if len(p.rest) > 1 && p.rest[0] == '-' && !unicode.IsSpace(rune(p.rest[1])) {
+		p.rest = p.rest[1:]
+		return p.negated(depth)
+	}
+	if p.rest[0] == '(' {
+		return p.group(depth)
+	}
+	return p.word()
+}
+
+func (p *parser) negated(depth int) (term, error) {
+	t, err := p.term(depth + 1)
+	return not{t}, err
+}
+
+func (p *parser) group(depth int) (term, error) {
+	p.rest = p.rest[1:]
+	t, err := p.all(depth + 1)
+	if err != nil {
+		return nil, err
+	}
+	if p.rest == "" {
+		return nil, &QueryError{"(", "there is no ) for it", "close it, or put it in quotes to look for words"}
+	}
+	p.rest = p.rest[1:]
+	if t == nil {
+		return nil, &QueryError{"()", "nothing is in it", "take it away"}
+	}
+	return t, nil
+}
+
+// word reads a word, a phrase, or a term with a field.
+func (p *parser) word() (term, error) {
+	field, ok := p.field()
+	before := p.rest
+	value, quoted, err := p.value()
+	if err != nil {
+		return nil, err
+	}
+	whole := before[:len(before)-len(p.rest)]
+	if ok {
+		whole = field + ":" + whole
+	}
+	if ok && value == "" {
+		return nil, &QueryError{whole, "nothing stands behind it", "write it without a blank: " + field + ":" + examples[field]}
+	}
+	return makeTerm(strings.ToLower(field), value, quoted, whole)
+}
+
+// field reads a name and the colon behind it. An address of the web has none, neither has a time.
+func (p *parser) field() (string, bool) {
+	end := strings.IndexFunc(p.rest, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
+	if end <= 0 || p.rest[end] != ':' || strings.HasPrefix(p.rest[end:], "://") {
+		return "", false
+	}
+	name := p.rest[:end]
+	p.rest = p.rest[end+1:]
+	return name, true
+}
+
+// value reads up to a blank or a parenthesis, or what stands in quotes.
+func (p *parser) value() (value string, quoted bool, err error) {
+	for _, q := range [][2]string{{`"`, `"`}, {"“", "”"}, {"„", "“"}, {"«", "»"}} {
+		inside, found := strings.CutPrefix(p.rest, q[0])
+		if !found {
+			continue
+		}
+		value, rest, closed := strings.Cut(inside, q[1])
+		if !closed {
+			return "", true, &QueryError{p.rest, "the quotation mark is not closed", "put one at the end of the words that belong together"}
+		}
+		p.rest = rest
+		if rest != "" && rest[0] == '*' {
+			return "", true, &QueryError{q[0] + value + q[1] + "*", "a * is for single words", "leave the quotation marks or the * out"}
+		}
+		return value, true, nil
+	}
+	end := strings.IndexFunc(p.rest, func(r rune) bool { return unicode.IsSpace(r) || r == '(' || r == ')' })
+	if end < 0 {
+		end = len(p.rest)
+	}
+	value, p.rest = p.rest[:end], p.rest[end:]
+	return value, false, nil
+}
+
+// examples are of what stands behind each field.
+var examples = map[string]string{
+	"from": "alice@example.org", "to": "bob", "cc": "bob", "subject": `"annual report"`, "file": "*.pdf", "folder": `"Sent Items"`,
+	"after": "2024-03", "before": "2025", "date": "2024-03-15", "larger": "10M", "smaller": "100K", "has": "attachment",
+	"is": "unread", "keyword": "$Junk", "id": "<x@example.org>", "number": "12",
+}
+
+// makeTerm makes the term for a field; "" is for words anywhere.
+func makeTerm(field, value string, quoted bool, whole string) (term, error) {
+	switch field {
+	case "", "from", "to", "cc", "subject", "file":
+		return makeText(field, value, quoted, whole)
+	case "folder":
+		return inFolder{value, whole}, nil
+	case "after", "before", "date":
+		return makeReceived(field, value, whole)
+	case "larger", "smaller":
+		return makeSize(field, value, whole)
+	case "is", "has":
+		return makeState(field, value, whole)
+	case "keyword":
+		return flagged{mail.Flag(value)}, nil
+	case "id":
+		return withID(value), nil
+	case "number":
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n <= 0 {
+			return nil, &QueryError{whole, "that is no number of a message", "take one from the first column of: mailhaul list"}
+		}
+		return numbered(n), nil
+	}
+	return nil, &QueryError{whole, "there is no " + field + ":",
+		`there are from: to: cc: subject: file: folder: after: before: date: larger: smaller: has: is: keyword: id: number:; to look for the word itself, put it in quotes`}
+}
+
+func makeText(field, value string, quoted bool, whole string) (term, error) {
+	text, prefix := value, false
+	if !quoted {
+		text, prefix = strings.CutSuffix(value, "*")
+	}
+	if field == "file" && !quoted {
+		text = strings.TrimLeft(text, "*.")
+	}
+	expression := phrase(text, prefix)
+	if expression == "" {
+		return nil, &QueryError{whole, "there is no letter or digit in it to look for", "only words and numbers are in the index"}
+	}
+	return words{field, expression}, nil
+}
+
+func makeReceived(field, value, whole string) (term, error) {
+	for layout, next := range map[string][3]int{"2006": {1, 0, 0}, "2006-1": {0, 1, 0}, "2006-1-2": {0, 0, 1}} {
+		from, err := time.ParseInLocation(layout, strings.ReplaceAll(value, "/", "-"), time.Local)
+		if err != nil {
+			continue
+		}
+		until := from.AddDate(next[0], next[1], next[2])
+		switch field {
+		case "after":
+			return received{from: from}, nil
+		case "before":
+			return received{until: from}, nil
+		}
+		return received{from: from, until: until}, nil
+	}
+	return nil, &QueryError{whole, "that is no date", "write a year, a month or a day: 2024, 2024-03, 2024-03-15"}
+}
+
+func makeSize(field, value, whole string) (term, error) {
+	number := strings.TrimRight(strings.ToUpper(value), "BI")
+	factor := int64(1)
+	if unit := strings.IndexAny("KMG", number[max(0, len(number)-1):]); unit >= 0 && number != "" {
+		number, factor = number[:len(number)-1], 1<<(10*(unit+1))
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || n > (1<<62)/factor {
+		return nil, &QueryError{whole, "that is no size", "write octets, or 500K, 10M, 1G"}
+	}
+	return sized{n * factor, field == "smaller"}, nil
+}
+
+// states are what can be asked for with is:.
+var states = map[string]term{
+	"unread": not{flagged{mail.Seen}}, "read": flagged{mail.Seen}, "seen": flagged{mail.Seen}, "flagged": flagged{mail.Flagged}, "starred": flagged{mail.Flagged},
+	"answered": flagged{mail.Answered}, "replied": flagged{mail.Answered}, "forwarded": flagged{mail.Forwarded}, "draft": flagged{mail.Draft},
+	"deleted": flagged{mail.Deleted}, "gone": gone{},
+}
+
+func makeState(field, value, whole string) (term, error) {
+	value = strings.ToLower(value)
+	if field == "has" {
+		if strings.HasPrefix("attachments", value) && len(value) >= len("attach") {
+			return attached{}, nil
+		}
+		return nil, &QueryError{whole, "nothing else than attachments can be asked for", "write has:attachment"}
+	}
+	if t := states[value]; t != nil {
+		return t, nil
+	}
+	return nil, &QueryError{whole, "that is no state of a message", "there are unread, read, flagged, answered, forwarded, draft, deleted and gone; keyword: is for all others"}
+}
