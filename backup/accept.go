@@ -25,6 +25,9 @@ func (rc *recogniser) accept() (rest []mail.Item, err error) {
 	if rest, err = rc.rekeyed(moves, moved); err != nil {
 		return nil, err
 	}
+	if err := rc.cameBack(moves); err != nil {
+		return nil, err
+	}
 	for some := range slices.Chunk(links, linkTogether) {
 		left, err := rc.link(some)
 		if err == nil {
@@ -66,6 +69,18 @@ func (rc *recogniser) link(pairs []pair) (rest []mail.Item, err error) {
 		rc.Committed()
 	}
 	return rest, nil
+}
+
+// cameBack notes that what goes on under another Ref is at the source.
+func (rc *recogniser) cameBack(moves []archive.Move) error {
+	if len(moves) == 0 {
+		return nil
+	}
+	ids := make([]int64, len(moves))
+	for i, m := range moves {
+		ids[i] = m.Entry
+	}
+	return rc.Archive.CameBack(ids)
 }
 
 // rekeyed gives entries new Refs and returns the items that none of them has: an entry that turned out to be damaged

@@ -44,12 +44,20 @@ func (k *keeper) recognise(ctx context.Context, mb mail.Mailbox, ch mail.Changes
 	if err != nil {
 		return nil, err
 	}
-	return (&recogniser{run: k.run, mb: mb, like: k.like, links: true, goesOn: goesOn}).recognise(ctx, items)
+	return (&recogniser{run: k.run, mb: mb, like: k.like, links: true, goesOn: k.goesOn}).recognise(ctx, items)
 }
 
-// goesOn: an entry of the mailbox from before it was numbered anew, or one that was gone, has no other Ref any more.
-func goesOn(e archive.Entry, it mail.Item) bool {
-	return e.Ref.Mailbox == it.Ref.Mailbox && (e.Gone || e.Ref.Validity != it.Ref.Validity)
+// goesOn: an entry of the mailbox from before it was numbered anew, or one that was gone, or that free has taken out, has no
+// other Ref any more.
+func (k *keeper) goesOn(e archive.Entry, it mail.Item) bool {
+	if e.Ref.Mailbox != it.Ref.Mailbox {
+		return false
+	}
+	if e.Gone || e.Ref.Validity != it.Ref.Validity {
+		return true
+	}
+	freed, err := k.Archive.WasFreed(e.ID)
+	return err == nil && freed // a ledger that cannot be read says so when it is written to
 }
 
 // like returns the entries of the message that the source vouches for to be this one, if they are of one content and of
@@ -64,7 +72,7 @@ func (k *keeper) like(it mail.Item) ([]archive.Entry, bool, error) {
 	}
 	similar, err := k.Archive.Similar(it.Size, it.Received)
 	if it.Received.IsZero() {
-		similar = slices.DeleteFunc(similar, func(e archive.Entry) bool { return !goesOn(e, it) })
+		similar = slices.DeleteFunc(similar, func(e archive.Entry) bool { return !k.goesOn(e, it) })
 	}
 	return similar, false, err
 }

@@ -26,6 +26,9 @@ func TestAdditions(t *testing.T) {
 	if err := a.Prove(there, []Proof{{Entry: 1, Verdict: ProvedPresent}, {Entry: 99, Verdict: ProvedPresent}}); err == nil {
 		t.Error("an entry that is not there was proved")
 	}
+	if err := a.IntendFree(there, []Freed{{Entry: 1}, {Entry: 99}}); err == nil {
+		t.Error("an entry that is not there was to be freed")
+	}
 	checkAdditions(t, "what was rolled back", a, day, 0)
 	for range 2 {
 		mustDo(t, a.Settle(there, []Outcome{done}, seen))
@@ -33,6 +36,7 @@ func TestAdditions(t *testing.T) {
 		_, err = a.BeginVerification(Verification{Account: there, Began: day})
 		mustDo(t, err)
 		mustDo(t, a.AddTraffic(there, day, [2]int64{1, 1}))
+		mustDo(t, a.IntendFree(there, []Freed{{Entry: 1}}))
 		checkAdditions(t, "one of each", a, day, 1)
 		checkAdditions(t, "one of each, to a reader", v, day, 1)
 	}
@@ -54,5 +58,8 @@ func checkAdditions(t *testing.T, what string, a *Archive, day time.Time, want i
 	mustDo(t, err)
 	shelf, err := a.Shelf(there, "Archive", 9)
 	mustDo(t, err)
-	checkIs(t, what, [5]int{len(mended), len(proofs), len(verifications), len(hours), int(shelf.Next) - 1}, [5]int{want, want, want, want, want})
+	freed, err := a.FreedAmounts()
+	mustDo(t, err)
+	checkIs(t, what, [6]int{len(mended), len(proofs), len(verifications), len(hours), int(shelf.Next) - 1, len(freed)},
+		[6]int{want, want, want, want, want, want})
 }

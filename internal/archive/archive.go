@@ -33,6 +33,7 @@ type Archive struct {
 	copied string // where the copy of the ledger lies that is looked into instead of it; "": none
 
 	tmpNames atomic.Int64  // how many names were used in tmp/
+	day      atomic.Int64  // the last that noteDay has noted in this run, and that stands in the ledger
 	syncs    chan struct{} // holds one for each fsync under way
 
 	mu       sync.RWMutex

@@ -128,7 +128,13 @@ func matchOf(e Entry) any {
 // enter tells the ledger of messages that lie durably in their places, in one transaction.
 func (a *Archive) enter(arrivals []arrival) ([]Entry, error) {
 	entries := make([]Entry, len(arrivals))
+	today := dayOf(time.Now())
 	err := a.writeWithFolders("commit", func() error {
+		if len(arrivals) > 0 {
+			if err := a.noteDay(today); err != nil {
+				return err
+			}
+		}
 		ids, err := a.ledger.insert(arrivals, a.notSound)
 		for i, id := range ids {
 			entries[i] = arrivals[i].entry
@@ -138,6 +144,9 @@ func (a *Archive) enter(arrivals []arrival) ([]Entry, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(arrivals) > 0 {
+		a.day.Store(today)
 	}
 	for _, r := range arrivals {
 		octets := r.name.octets

@@ -12,7 +12,11 @@ import (
 // it.
 func (k *looking) compareAll() error {
 	shown, sight := k.shown(), newSight(k.look)
-	err := k.a.ledger.each(`select id, key, coalesce(validity, 0), uid, gone, seen, identity from entry
+	freed, err := k.a.ledger.freedNow("id")
+	if err != nil {
+		return err
+	}
+	err = k.a.ledger.each(`select id, key, coalesce(validity, 0), uid, gone, seen, identity, `+freed+` from entry
 		where mailbox = ? and state <> 3 and coalesce(validity, 1) <> 0`,
 		func(scan func(...any) error) error {
 			var e glance
@@ -71,13 +75,14 @@ type glance struct {
 	key      key
 	validity uint32
 	gone     bool
+	freed    bool // we have taken it out of the source, or may have
 	// Good until the next is read.
 	uid, seen, identity sql.RawBytes
 }
 
 func (e *glance) read(scan func(...any) error) error {
 	var k sql.RawBytes
-	err := scan(&e.id, &k, &e.validity, &e.uid, &e.gone, &e.seen, &e.identity)
+	err := scan(&e.id, &k, &e.validity, &e.uid, &e.gone, &e.seen, &e.identity, &e.freed)
 	copy(e.key[:], k)
 	return err
 }
@@ -87,7 +92,7 @@ func (e *glance) differs(it *mail.Item) bool {
 	return e.gone || e.uid == nil || string(e.seen) != join(it.Flags) || it.Identity != "" && it.Identity != string(e.identity)
 }
 
-// mark finds out whether an entry that was not shown by itself is gone.
+// mark finds out whether an entry that was not shown by itself is gone: deleted or moved by its owner, and not by us.
 func (k *looking) mark(e glance, s sight) {
 	is := unsaid
 	switch {
@@ -97,7 +102,7 @@ func (k *looking) mark(e glance, s sight) {
 	case k.isOver(e.validity):
 		is = missed
 	}
-	if is == missed && !e.gone {
+	if is == missed && !e.gone && !e.freed {
 		k.leave = append(k.leave, e.id)
 	} else if is == sighted && e.gone {
 		k.back = append(k.back, e.id)

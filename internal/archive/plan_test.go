@@ -17,6 +17,7 @@ func TestQueriesOfOneFolder(t *testing.T) {
 	mustDo(t, a.Intend(there, []Intent{{Entry: 2, Mailbox: "Archive", Validity: 9, Next: 100}})) // so that it is asked about mended ones
 	mustDo(t, a.Settle(there, []Outcome{{Entry: 1, State: Refused, Mended: "1 NUL octet left out"}}, Shelf{Mailbox: "Archive", Validity: 9, From: 1, Next: 2}))
 	mustDo(t, a.Prove(there, []Proof{{Entry: 1, Verdict: ProvedMissing}}))
+	mustDo(t, a.IntendFree(there, freed(3)))
 	page := func(e []Entry, err error) error { return err }
 	for name, ask := range map[string]func() error{
 		"Pending":      func() error { return page(a.Pending(there, Wanted{}, "INBOX", 0, 10)) },
@@ -33,6 +34,7 @@ func TestQueriesOfOneFolder(t *testing.T) {
 		"Alone":        func() error { _, err := a.Alone(there, Wanted{}, "INBOX", []string{"Work"}); return err },
 		"Proofs":       func() error { _, err := a.Proofs(there, "INBOX"); return err },
 		"Proved":       func() error { _, _, err := a.Proved(there, 1); return err },
+		"WasFreed":     func() error { _, err := a.WasFreed(1); return err },
 		"State":        func() error { _, err := a.State("INBOX"); return err },
 		"Known":        func() error { _, err := a.Known("INBOX", epoch); return err },
 		"Unsound":      func() error { _, err := a.Unsound("INBOX", epoch); return err },

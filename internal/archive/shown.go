@@ -36,7 +36,11 @@ func (a *Archive) enterFolderGone(f *folder) (int, error) {
 	if err := a.setState(f.id, mail.Status{}); err != nil {
 		return 0, err
 	}
-	r, err := a.ledger.exec("update entry set gone = 1 where mailbox = ? and not gone and coalesce(validity, 1) <> 0", f.id)
+	freed, err := a.ledger.freed("entry.id")
+	if err != nil {
+		return 0, err
+	}
+	r, err := a.ledger.exec("update entry set gone = 1 where mailbox = ? and not gone and coalesce(validity, 1) <> 0 and not "+freed, f.id)
 	if err != nil {
 		return 0, err
 	}

@@ -40,10 +40,14 @@ func (a *Archive) setState(mailbox int64, st mail.Status) error {
 // inEpoch selects the entries of a mailbox and a UIDVALIDITY.
 const inEpoch = "e.mailbox = (select id from mailbox where name = ?) and e.validity = ? "
 
-// Known returns the UIDs of a mailbox and a UIDVALIDITY that are archived, sound and not gone.
+// Known returns the UIDs of a mailbox and a UIDVALIDITY that are archived, sound and, for all we know, at the source.
 func (a *Archive) Known(mailbox string, validity uint32) (map[uint32]bool, error) {
 	uids := map[uint32]bool{}
-	err := a.ledger.each("select e.uid from entry e where "+inEpoch+"and e.state = 0 and not e.gone",
+	freed, err := a.ledger.freedNow("e.id")
+	if err != nil {
+		return nil, err
+	}
+	err = a.ledger.each("select e.uid from entry e where "+inEpoch+"and e.state = 0 and not e.gone and not "+freed,
 		func(scan func(...any) error) error {
 			var text string
 			err := scan(&text)
@@ -64,10 +68,14 @@ func uidOf(text string) (uint32, bool) {
 // Unsound returns of how many messages of a mailbox the source is to be asked again although it has shown them
 // before: their files are missing or damaged, or the files are there and their UIDs are not known, because the
 // ledger was lost or a run died. As long as there are any, a listing of what is new is not enough. Those that are
-// gone are not counted.
+// gone, or were taken out of the source by us, are not counted.
 func (a *Archive) Unsound(mailbox string, validity uint32) (n int, err error) {
+	freed, err := a.ledger.freedNow("entry.id")
+	if err != nil {
+		return 0, err
+	}
 	// Where SQLite has to choose, the plus keeps it from going through all of the mailbox.
-	const in = "mailbox = (select id from mailbox where name = ?) and not gone"
+	in := "mailbox = (select id from mailbox where name = ?) and not gone and not " + freed
 	err = a.ledger.each("select (select count(*) from entry where +"+in+" and state in (1, 2) and state <> 0"+
 		" and (validity = ? or validity is null)) + (select count(*) from entry where "+in+" and uid is null and state = 0)",
 		func(scan func(...any) error) error { return scan(&n) }, []byte(mailbox), validity, []byte(mailbox))

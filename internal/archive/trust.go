@@ -9,11 +9,15 @@ import (
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
-// Sample returns sound entries of a mailbox and a UIDVALIDITY that are not gone: the first and the last that were
+// Sample returns sound entries of a mailbox and a UIDVALIDITY that are not gone, nor taken out by us: the first and the last that were
 // archived, and up to n others at random. It is what the source's UIDs are held against.
 func (a *Archive) Sample(mailbox string, validity uint32, n int) (some []Entry, err error) {
 	var ids []int64
-	err = a.ledger.each("select e.id from entry e where "+inEpoch+"and e.state = 0 and not e.gone order by e.id",
+	freed, err := a.ledger.freedNow("e.id")
+	if err != nil {
+		return nil, err
+	}
+	err = a.ledger.each("select e.id from entry e where "+inEpoch+"and e.state = 0 and not e.gone and not "+freed+" order by e.id",
 		func(scan func(...any) error) error {
 			var id int64
 			err := scan(&id)
