@@ -181,37 +181,42 @@ func (h *heard) Read(p []byte) (int, error) {
 
 // take removes messages, and stops at the first that stays.
 func (m *removing) take(items []mail.Item) error {
-	told := m.guard.known().expunged
-	err := m.command(items)
-	var no *imap.Error
-	switch {
-	case sessionOnly(err) != nil:
+	told, err := m.command(items)
+	if sessionOnly(err) != nil {
 		return err
-	case err != nil:
-		errors.As(err, &no)
 	}
-	told = m.guard.known().expunged - told
+	var no *imap.Error
+	errors.As(err, &no)
 	gone, err := m.settle(items, no)
-	if err == nil {
-		err = m.after(gone, told)
+	if err != nil {
+		return err
 	}
-	return err
+	return m.after(gone, told)
 }
 
-// command has the messages go. A NO may have come when some of them are marked, or gone.
-func (m *removing) command(items []mail.Item) error {
+// command has the messages go, and returns how many the server tells gone in answer to that. A NO may have come when some of
+// them were marked, or gone.
+func (m *removing) command(items []mail.Item) (told int, err error) {
 	set := setOf(uidsOf(items))
-	if m.way.how == mail.RemovalTrash {
-		_, err := m.imap.Move(set, alias(m.way.trash)).Wait()
-		return err
+	if m.way.how == mail.RemovalExpunge {
+		for _, it := range items {
+			m.marked[it.Ref] = true
+		}
+		if err := m.mark(imap.StoreFlagsAdd, set); err != nil {
+			return 0, err
+		}
 	}
-	for _, it := range items {
-		m.marked[it.Ref] = true
+	// What others have removed is told now, and not in answer to what comes next.
+	if err := m.imap.Noop().Wait(); sessionOnly(err) != nil {
+		return 0, err
 	}
-	if err := m.mark(imap.StoreFlagsAdd, set); err != nil {
-		return err
+	before := m.guard.known().expunged
+	if m.way.how == mail.RemovalExpunge {
+		err = m.imap.UIDExpunge(set).Close()
+	} else {
+		_, err = m.imap.Move(set, alias(m.way.trash)).Wait()
 	}
-	return m.imap.UIDExpunge(set).Close()
+	return m.guard.known().expunged - before, err
 }
 
 // settle reports what became of a batch, to which the server said no, or OK. What it still shows is not gone; it has its mark

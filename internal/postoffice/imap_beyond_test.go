@@ -82,3 +82,61 @@ func TestIMAPOthers(t *testing.T) {
 		}
 	}
 }
+
+// What takes mail away, and what it leaves.
+func TestIMAPRemoval(t *testing.T) {
+	mark := `+UID STORE 1 +FLAGS.SILENT (\Deleted)`
+	for _, tc := range []struct {
+		name    string
+		trouble Trouble
+		say     []string
+		want    string
+		kept    string // of INBOX, All and Trash
+	}{
+		{"UID EXPUNGE", Trouble{}, []string{mark, "UID EXPUNGE 1,2"}, "* 1 EXPUNGE|OK UID EXPUNGE completed", "b c,a b c,"},
+		{"greedy", Trouble{Greedy: true}, []string{mark, "UID EXPUNGE 1"}, "* 1 EXPUNGE|* 2 EXPUNGE|OK UID EXPUNGE completed", "b,a b c,"},
+		{"MOVE", Trouble{With: []string{"MOVE"}}, []string{"UID MOVE 1 Trash"}, "* OK [COPYUID 3 1 1] COPY completed|* 1 EXPUNGE|OK UID MOVE completed", "b c,a b c,a"},
+		{"MOVE to nowhere", Trouble{With: []string{"MOVE"}}, []string{"UID MOVE 1 Bin"}, "NO [TRYCREATE] no such mailbox", "a b c,a b c,"},
+		{"no MOVE", Trouble{}, []string{"UID MOVE 1 Trash"}, "BAD Unknown command", "a b c,a b c,"},
+		{"labels, marked", Trouble{Labels: true}, []string{mark, "NOOP"}, "OK NOOP completed", "b c,a b c,"},
+		{"labels, moved", Trouble{Labels: true, With: []string{"MOVE"}}, []string{"+UID MOVE 1 Trash"}, "", "b c,b c,a"},
+		{"lost", Trouble{Faults: []Fault{{Verb: "UID EXPUNGE", Do: Done, End: FIN}}}, []string{mark, "UID EXPUNGE 1"}, "<EOF>", "b c,a b c,"},
+		{"not done", Trouble{Faults: []Fault{{Verb: "UID EXPUNGE", Say: "OK"}}}, []string{mark, "UID EXPUNGE 1"}, "OK", "a b c,a b c,"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			me, srv := imapServer(t, tc.trouble)
+			me.CreateMailbox("All", `\All`)
+			me.CreateMailbox("Trash", `\Trash`)
+			for _, octets := range []string{"a", "b", "c"} {
+				me.Deliver(Inbox, Message{Octets: []byte(octets)})
+				me.Deliver("All", Message{Octets: []byte(octets)})
+			}
+			if !tc.trouble.Labels {
+				me.SetFlags(Inbox, 3, `\Deleted`)
+			}
+			c := dial(t, srv).loginIMAP()
+			c.do("SELECT INBOX")
+			var got []string
+			for _, command := range tc.say {
+				command, silent := strings.CutPrefix(command, "+")
+				if lines := c.do(command); !silent {
+					got = append(got, lines...)
+				}
+			}
+			if got := strings.Join(got, "|"); got != tc.want {
+				t.Errorf("%s\nwant\n%s", got, tc.want)
+			}
+			var kept []string
+			for _, name := range []string{Inbox, "All", "Trash"} {
+				var all []string
+				for _, m := range me.Messages(name) {
+					all = append(all, string(m.Octets))
+				}
+				kept = append(kept, strings.Join(all, " "))
+			}
+			if got := strings.Join(kept, ","); got != tc.kept {
+				t.Errorf("kept %q, want %q", got, tc.kept)
+			}
+		})
+	}
+}

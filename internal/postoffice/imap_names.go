@@ -15,7 +15,7 @@ const octetRunes = 0xF700
 
 var namesMailbox = []string{
 	"SELECT", "EXAMINE", "CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "LIST", "LSUB", "STATUS",
-	"COPY", "UID COPY",
+	"COPY", "UID COPY", "MOVE", "UID MOVE",
 }
 
 func (r *relay) harmless(s string, first bool) string {

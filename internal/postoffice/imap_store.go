@@ -1,6 +1,7 @@
 package postoffice
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -13,6 +14,7 @@ func (s *session) Store(w *imapserver.FetchWriter, set imap.NumSet, flags *imap.
 		return no("READ-ONLY", "the mailbox was opened by EXAMINE")
 	}
 	given := storeFlags(s.command)
+	defer s.dropLabel()
 	var err error
 	s.each(set, func(n uint32, m *stored) {
 		s.change(m, flags.Op, given)
@@ -69,7 +71,7 @@ func (s *session) Expunge(w *imapserver.ExpungeWriter, uids *imap.UIDSet) error 
 	for _, m := range s.view {
 		doomed[m] = m.has(imap.FlagDeleted)
 	}
-	if uids != nil {
+	if uids != nil && !s.now().Greedy {
 		chosen := make(map[*stored]bool)
 		s.each(*uids, func(_ uint32, m *stored) { chosen[m] = doomed[m] })
 		doomed = chosen
@@ -78,6 +80,61 @@ func (s *session) Expunge(w *imapserver.ExpungeWriter, uids *imap.UIDSet) error 
 	now := s.present()
 	s.account.mu.Unlock()
 	return s.tellGone(now, w.WriteExpunge)
+}
+
+// dropLabel removes what is marked \Deleted where that is all that it means.
+func (s *session) dropLabel() {
+	s.account.mu.Lock()
+	defer s.account.mu.Unlock()
+	if s.now().Labels && s.mailbox.use != `\Trash` && s.mailbox.use != `\Junk` {
+		s.account.remove(s.mailbox, func(m *stored) bool { return m.has(imap.FlagDeleted) })
+	}
+}
+
+// Move moves messages to another mailbox (RFC 6851).
+func (s *session) Move(w *imapserver.MoveWriter, set imap.NumSet, dest string) error {
+	switch {
+	case !s.hasToo("MOVE"):
+		return &imap.Error{Type: imap.StatusResponseTypeBad, Text: "Unknown command"}
+	case s.readOnly:
+		return no("READ-ONLY", "the mailbox was opened by EXAMINE")
+	}
+	data, err := s.Copy(set, dest)
+	if err != nil {
+		return err
+	}
+	if data != nil {
+		if err := w.WriteCopyData(data); err != nil {
+			return err
+		}
+	}
+	moved := make(map[*stored]bool)
+	s.each(set, func(_ uint32, m *stored) { moved[m] = true })
+	s.account.mu.Lock()
+	s.account.remove(s.mailbox, func(m *stored) bool { return moved[m] })
+	s.trashed(moved, wireName(dest))
+	now := s.present()
+	s.account.mu.Unlock()
+	return s.tellGone(now, w.WriteExpunge)
+}
+
+// trashed takes off all labels from what was moved to the trash.
+func (s *session) trashed(moved map[*stored]bool, dest string) {
+	if to := s.account.mailbox(dest); !s.now().Labels || to.use != `\Trash` {
+		return
+	}
+	for _, mb := range s.account.mailboxes {
+		if mb.name != dest {
+			s.account.remove(mb, func(m *stored) bool {
+				for gone := range moved {
+					if bytes.Equal(gone.Octets, m.Octets) {
+						return true
+					}
+				}
+				return false
+			})
+		}
+	}
 }
 
 // Copy copies messages to another mailbox (RFC 3501 §6.4.7).

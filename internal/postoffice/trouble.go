@@ -25,7 +25,7 @@ type Trouble struct {
 	Without []string
 
 	// With names capabilities an IMAP server has beside the ordinary ones: CONDSTORE (RFC 7162), OBJECTID (RFC 8474),
-	// X-GM-EXT-1 (of which X-GM-MSGID), XLIST, ID (RFC 2971), MESSAGELIMIT=n (RFC 9738), and the mechanisms of SASL
+	// X-GM-EXT-1 (of which X-GM-MSGID), XLIST, ID (RFC 2971), MESSAGELIMIT=n (RFC 9738), MOVE (RFC 6851), and the mechanisms of SASL
 	// AUTH=LOGIN, AUTH=CRAM-MD5, AUTH=XOAUTH2 and AUTH=OAUTHBEARER. Others are only announced.
 	With []string
 
@@ -52,6 +52,14 @@ type Trouble struct {
 	// Unasked has FETCH show the flags of each message in a row of their own before, as servers do when another
 	// client has changed them.
 	Unasked bool
+
+	// Greedy, over IMAP, has UID EXPUNGE take away everything that is marked \Deleted, whatever UIDs it names.
+	Greedy bool
+
+	// Labels, over IMAP, has mailboxes be labels, as Gmail's are: what is marked \Deleted is gone from its mailbox at once, but
+	// where it has come to the trash or the spam, and what is moved to the trash is gone from all mailboxes that hold the same
+	// octets.
+	Labels bool
 
 	// LoginDisabled has IMAP announce LOGINDISABLED and refuse every login.
 	LoginDisabled bool

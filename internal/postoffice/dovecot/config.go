@@ -71,7 +71,7 @@ func (s *Server) config(version string, o Options) []byte {
 	}
 	var b bytes.Buffer
 	err := template.Must(template.New("dovecot.conf").Parse(text)).Execute(&b, map[string]any{
-		"Dir": s.dir, "Host": Host, "Password": Password, "Greeting": s.greeting(), "Owner": s.owner, "Quota": o.Quota, "Tokens": o.Tokens, "Master": MasterPassword,
+		"Dir": s.dir, "Host": Host, "Password": Password, "Greeting": s.greeting(), "Owner": s.owner, "Quota": o.Quota, "Tokens": o.Tokens, "Rights": o.Rights, "Master": MasterPassword,
 		"Prefix": o.Prefix, "Separator": separator, "Store": cmp.Or(o.Store, "maildir"), "TLSRequired": o.TLSRequired,
 		"POP3": s.POP3, "POP3S": s.POP3S, "IMAP": s.IMAP, "IMAPS": s.IMAPS,
 		"Reuse": reuse,
@@ -190,6 +190,15 @@ userdb {
   driver = static
   args = uid={{.Owner.User}} gid={{.Owner.Group}} home={{.Dir}}/mail/%u allow_all_users=yes
 }
+{{if .Rights}}
+mail_plugins = acl
+protocol imap {
+  mail_plugins = acl imap_acl
+}
+plugin {
+  acl = vfile:{{.Dir}}/acl
+}
+{{end}}
 {{if .Quota}}
 mail_plugins = quota
 protocol imap {

@@ -45,12 +45,15 @@ type Options struct {
 	// they are. The server then takes CRAM-MD5, XOAUTH2 and OAUTHBEARER too, and any user with MasterPassword as a master user:
 	// by the authorization identity of PLAIN, and as OWNER*MASTER. Dovecot 2.3 only: with others the test is skipped.
 	Tokens string
+	// Rights, if not "", says what owners may do in some of their mailboxes, others are all theirs: lines of a mailbox, "owner"
+	// and rights (RFC 4314 §2.1). Dovecot 2.3 only, as above.
+	Rights string
 }
 
 // MasterPassword is that of who logs in for others (see Options).
 const MasterPassword = "master-pass"
 
-var errNotThisOne = errors.New("mechanisms and master users are set up for Dovecot 2.3 only")
+var errNotThisOne = errors.New("mechanisms, master users and rights are set up for Dovecot 2.3 only")
 
 // A Server is a running Dovecot. It may be used by several tests at once, each with users of its own.
 type Server struct {
@@ -192,6 +195,11 @@ func (s *Server) prepare(version string, o Options) (err error) {
 	}
 	if err := writeCertificates(s.CAFile, s.path("cert.pem"), s.path("key.pem")); err != nil {
 		return err
+	}
+	if o.Rights != "" {
+		if err := s.writeFor23(version, "acl", o.Rights+"\n"); err != nil {
+			return err
+		}
 	}
 	if o.Tokens != "" {
 		if err := s.writeOAuth2(version, o.Tokens); err != nil {

@@ -27,13 +27,17 @@ func Introspection(t testing.TB) *Tokens {
 	return tokens
 }
 
-// writeOAuth2 writes what Dovecot 2.3 wants to know in a file of its own.
 func (s *Server) writeOAuth2(version, url string) error {
+	text := "introspection_mode = post\nintrospection_url = " + url + "\nusername_attribute = user\nactive_attribute = active\nactive_value = true\n"
+	return s.writeFor23(version, "oauth2.conf", text)
+}
+
+// writeFor23 writes what Dovecot 2.3 wants to know in a file of its own.
+func (s *Server) writeFor23(version, name, text string) error {
 	if !strings.HasPrefix(version, "2.3.") {
 		return errNotThisOne
 	}
-	text := "introspection_mode = post\nintrospection_url = " + url + "\nusername_attribute = user\nactive_attribute = active\nactive_value = true\n"
-	return os.WriteFile(s.path("oauth2.conf"), []byte(text), 0o644)
+	return os.WriteFile(s.path(name), []byte(text), 0o644)
 }
 
 // Set makes a token good for user, or, if that is "", for nobody.
