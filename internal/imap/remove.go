@@ -20,7 +20,10 @@ import (
 // another mail program has marked \Deleted.
 type Remover struct {
 	Source
-	marked map[mail.Ref]bool // by us, and not known to be gone or unmarked
+	marked  map[mail.Ref]bool // by us, and not known to be gone or unmarked
+	in      *session          // in which is known what follows
+	ways    map[string]wayOut // by mailbox
+	watches map[string]*watch // by mailbox
 }
 
 // NewRemover returns a Remover without connecting. Close must be called in the end.
@@ -35,11 +38,25 @@ func (r *Remover) End(context.Context) error { return r.Close() }
 // rights in the mailbox (RFC 4314), it is an error if they do not suffice.
 func (r *Remover) Able(ctx context.Context, mailbox string) (how mail.Removal, err error) {
 	err = r.with(ctx, removeFrom, mailbox, func(s *session) error {
-		w, err := s.wayOut(mailbox)
+		w, err := r.wayOut(s, mailbox)
 		how = w.how
 		return err
 	})
 	return how, err
+}
+
+// wayOut returns how messages leave the mailbox; in a session that is found out once.
+func (r *Remover) wayOut(s *session, mailbox string) (w wayOut, err error) {
+	if r.in != s {
+		r.in, r.ways, r.watches = s, make(map[string]wayOut), make(map[string]*watch)
+	}
+	w, known := r.ways[mailbox]
+	if !known {
+		if w, err = s.wayOut(mailbox); err == nil {
+			r.ways[mailbox] = w
+		}
+	}
+	return w, err
 }
 
 // Unmark takes \Deleted off those of the messages that are there; see backup.Marker. They must be of the UIDVALIDITY that the

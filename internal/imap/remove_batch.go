@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,17 +16,22 @@ import (
 // anew, shows the headers to r.Same, many asked for at once, and marks and expunges, or moves, exactly those UIDs; a message
 // counts as gone when the server does not show it any more, whatever it has said before. What stays has its mark taken off.
 //
-// What else is in the mailbox is listed before the first batch, after it, whenever the server tells of more messages gone than
-// were to go, and in the end: mail that is missing then and was not to go is an error of ScopeMailbox, and nothing more is
-// removed.
+// What else is in the mailbox is listed before, and counted whenever the server tells of more messages gone than were to go, and
+// in the end: mail that is missing then and was not to go is an error of ScopeMailbox, and nothing more is removed.
 func (r *Remover) Remove(ctx context.Context, mailbox string, items []mail.Item, how mail.Removing) error {
 	if len(items) == 0 {
 		return nil
 	}
 	m := &removing{Removing: how, mailbox: mailbox, items: items, marked: r.marked}
-	err := r.with(ctx, removeFrom, mailbox, func(s *session) error {
+	err := r.with(ctx, removeFrom, mailbox, func(s *session) (err error) {
 		m.session = s
-		return m.run(ctx)
+		if m.way, err = r.wayOut(s, mailbox); err != nil {
+			return err
+		}
+		m.watch = r.watches[mailbox]
+		err = m.run(ctx)
+		r.watches[mailbox] = m.watch
+		return err
 	})
 	m.lost(err)
 	if m.failed != nil {
@@ -44,13 +50,10 @@ type removing struct {
 	marked  map[mail.Ref]bool
 	pending []mail.Item // intended and not reported
 	failed  error       // what Same or Intend returned
-	watch
+	watch   *watch
 }
 
-func (m *removing) run(ctx context.Context) (err error) {
-	if m.way, err = m.wayOut(m.mailbox); err != nil {
-		return err
-	}
+func (m *removing) run(ctx context.Context) error {
 	if err := m.openToRemove(m.mailbox); err != nil {
 		return err
 	}
@@ -64,12 +67,20 @@ func (m *removing) run(ctx context.Context) (err error) {
 	if err := m.begin(); err != nil {
 		return err
 	}
+	err := m.batches(ctx)
+	if m.broken() {
+		return err
+	}
+	return cmp.Or(m.check(), err)
+}
+
+func (m *removing) batches(ctx context.Context) error {
 	for part := range slices.Chunk(m.items, m.together()) {
 		if err := m.batch(ctx, part); err != nil || m.failed != nil {
 			return err
 		}
 	}
-	return m.finish()
+	return nil
 }
 
 // unmarkOurs takes the marks off that an earlier Remove left because its session broke.

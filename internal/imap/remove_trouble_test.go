@@ -190,6 +190,34 @@ func TestRemoveAmongOthers(t *testing.T) {
 	}
 }
 
+// What is in the mailbox is listed once, however often some of it is removed, and mail comes and goes between; and all the same
+// a server that begins to take more is found out.
+func TestRemoveOften(t *testing.T) {
+	r, server, me := removerInOffice(t, postoffice.Trouble{})
+	fill(me, 500)
+	me.SetFlags(mail.Inbox, 499, `\Deleted`)
+	items := mustList(t, r)
+	before := server.Traffic()[0].ToClient
+	var did removal
+	for i, part := range slices.Collect(slices.Chunk(items[:400], 100)) {
+		if i == 3 {
+			server.SetTrouble(postoffice.Trouble{Greedy: true})
+		}
+		err := r.Remove(t.Context(), mail.Inbox, part, did.removing())
+		if got := causeOf(err) == mail.CauseProtocol; got != (i == 3) {
+			t.Errorf("Remove %d: %v", i, err)
+		}
+		me.Deliver(mail.Inbox, postoffice.Message{Octets: []byte("Subject: new\r\n\r\n")})
+	}
+	if len(did.gone) != 400 {
+		t.Errorf("%d are gone", len(did.gone))
+	}
+	if whole := strings.Count(strings.Join(server.Commands(), "\n"), "UID FETCH 1:500 (UID FLAGS)"); whole != 1 {
+		t.Errorf("%d times all was listed: %q", whole, server.Commands())
+	}
+	t.Logf("%d octets came to remove 400 of 500 messages", server.Traffic()[0].ToClient-before)
+}
+
 // A mailbox that was numbered anew holds other messages under these UIDs.
 func TestRemoveRenumbered(t *testing.T) {
 	r, _, me := removerInOffice(t, postoffice.Trouble{})

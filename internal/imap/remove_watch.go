@@ -8,96 +8,127 @@ import (
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
-// A watch is over the rest of the mailbox while mail is removed from it: there may be servers that take away more than they
-// are told.
+// A watch is over all else in a mailbox while mail is removed from it: there may be servers that take away more than they are
+// told. As long as the count is right nothing is listed but what is new.
 type watch struct {
-	others     map[uint32]bool // UIDs of what is there; true: marked \Deleted, and not by us
-	goneBefore int             // how many messages the server had told gone when it was looked at
-	goneByUs   int             // how many since, in answer to what removes
-	checked    bool            // once
-	unchecked  bool            // something was removed since the rest was looked at
+	status    mail.Status     // when the mailbox was selected last
+	count     uint32          // how many of the messages of then should be there now
+	others    map[uint32]bool // their UIDs; true: marked \Deleted, and not by us
+	told      int             // how many messages the session had been told gone when it was selected
+	byUs      int             // how many since, in answer to what removes
+	unchecked bool            // something was removed since
 }
 
-// begin looks at what is in the mailbox, which was selected just now.
+// begin starts the watch over the mailbox that was just selected, or goes on with that of an earlier Remove if nothing is
+// missing. What went meanwhile, others have removed.
 func (m *removing) begin() error {
-	m.others = make(map[uint32]bool)
-	m.goneBefore, m.goneByUs = m.guard.known().expunged, 0
-	all, err := m.differences(mail.Status{Validity: m.status.Validity, Next: m.status.Next}, nil)
-	for _, it := range slices.Concat(all.Flags, all.New) {
-		m.others[uidOf(it)] = it.Flags.Has(mail.Deleted)
+	if m.watch != nil && m.watch.status.Validity == m.status.Validity {
+		if same, err := m.counted(); same || err != nil {
+			return err
+		}
 	}
-	return err
+	return m.list()
 }
 
-// after is called when messages are gone and told of them, or of others, were told. After the first of them the rest is looked
-// at, and whenever more are told.
-func (m *removing) after(gone []mail.Item, told int) error {
-	for _, it := range gone {
-		delete(m.others, uidOf(it))
+// list looks at everything that is in the mailbox.
+func (m *removing) list() error {
+	w := &watch{others: make(map[uint32]bool, m.status.Messages)}
+	m.told(w)
+	all, err := m.differences(mail.Status{Validity: m.status.Validity, Next: m.status.Next}, nil)
+	if err != nil {
+		return err
 	}
-	m.goneByUs += told
-	m.unchecked = true
-	if told > len(gone) || !m.checked {
+	for _, it := range slices.Concat(all.Flags, all.New) {
+		w.others[uidOf(it)] = it.Flags.Has(mail.Deleted)
+	}
+	m.watch = w
+	return nil
+}
+
+// told has the watch begin with what the mailbox was when it was selected, and what has been told since.
+func (m *removing) told(w *watch) {
+	w.status, w.count, w.unchecked = m.status, m.status.Messages, false
+	w.told, w.byUs = m.guard.known().expunged, 0
+}
+
+// counted reports whether of what was there before as much is there as should be, by the number of the first message that is
+// new, and if so takes what is new under watch.
+func (m *removing) counted() (bool, error) {
+	w := m.watch
+	l := m.newLook(max(w.status.Next, 1))
+	if err := l.ask(l.asks(m.windows(uint64(l.next), 0), wholeItem)); err != nil {
+		return false, err
+	}
+	if l.base() != w.count {
+		return false, nil
+	}
+	for _, it := range l.items(l.rows) {
+		w.others[uidOf(it)] = it.Flags.Has(mail.Deleted)
+	}
+	m.told(w)
+	return true, nil
+}
+
+// after is called when messages are gone, and so many were told. If more were told than that, it is looked at the rest.
+func (m *removing) after(gone []mail.Item, told int) error {
+	w := m.watch
+	for _, it := range gone {
+		delete(w.others, uidOf(it))
+	}
+	w.count -= uint32(len(gone))
+	w.byUs += told
+	w.unchecked = true
+	if told > len(gone) {
 		return m.check()
 	}
 	return nil
 }
 
-// finish looks at the rest unless that was done since something was removed.
-func (m *removing) finish() error {
-	if !m.unchecked {
+// check selects the mailbox again and looks whether anything is missing. What was told gone in answer to commands that remove
+// nothing, others have removed.
+func (m *removing) check() error {
+	before := m.watch
+	if !before.unchecked {
 		return nil
 	}
-	return m.check()
-}
-
-// check selects the mailbox again and compares. What was told gone in answer to commands that remove nothing, somebody else has
-// removed.
-func (m *removing) check() error {
-	elsewhere := m.guard.known().expunged - m.goneBefore - m.goneByUs
-	validity := m.status.Validity
+	others := m.guard.known().expunged - before.told - before.byUs
 	if err := m.open(m.mailbox); err != nil {
 		return err
 	}
-	if m.status.Validity != validity {
+	if m.status.Validity != before.status.Validity {
 		return renumbered()
 	}
-	before := m.others
-	if err := m.begin(); err != nil {
+	if same, err := m.counted(); same || err != nil {
 		return err
 	}
-	m.checked, m.unchecked = true, false
-	var missing []uint32
-	for uid := range before {
-		if _, shown := m.others[uid]; !shown {
+	if err := m.list(); err != nil {
+		return err
+	}
+	missing, err := m.missing(before.others)
+	if err != nil || len(missing) <= others {
+		return err
+	}
+	return tooMany(missing, before.others)
+}
+
+// missing returns which of these messages are neither listed nor shown when they are asked for.
+func (m *removing) missing(of map[uint32]bool) (missing []uint32, err error) {
+	for uid := range of {
+		if _, listed := m.watch.others[uid]; !listed {
 			missing = append(missing, uid)
 		}
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	missing, err := m.truly(missing)
-	if err != nil || len(missing) <= elsewhere {
-		return err
-	}
-	return tooMany(missing, before)
-}
-
-// truly returns which of the messages are missing when they are asked for.
-func (m *removing) truly(uids []uint32) (missing []uint32, err error) {
-	slices.Sort(uids)
-	there := make(map[uint32]bool)
-	for part := range slices.Chunk(uids, m.together()) {
+	slices.Sort(missing)
+	for part := range slices.Chunk(slices.Clone(missing), m.together()) {
 		items, err := m.session.items(m.mailbox, part)
 		if err != nil {
 			return nil, err
 		}
 		for _, it := range items {
-			there[uidOf(it)] = true
-			m.others[uidOf(it)] = it.Flags.Has(mail.Deleted)
+			missing = slices.DeleteFunc(missing, func(uid uint32) bool { return uid == uidOf(it) })
 		}
 	}
-	return slices.DeleteFunc(uids, func(uid uint32) bool { return there[uid] }), nil
+	return missing, nil
 }
 
 func tooMany(missing []uint32, marked map[uint32]bool) error {
