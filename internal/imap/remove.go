@@ -131,7 +131,9 @@ func (s *session) wayByTrash(mailbox string) (w wayOut, err error) {
 		return w, noWay("it cannot take away single messages (UIDPLUS, RFC 4315), nor move them to a folder for the trash (MOVE, RFC 6851); "+
 			"what other mail programs have marked as deleted would go too", "remove mail there with a mail program, or in the provider's web mail")
 	}
-	w.how = mail.RemovalTrash
+	if w.how = mail.RemovalTrash; s.labels() {
+		w.how = mail.RemovalEverywhere
+	}
 	return w, nil
 }
 

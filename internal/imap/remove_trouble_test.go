@@ -391,7 +391,7 @@ func TestAble(t *testing.T) {
 		{postoffice.Trouble{Without: []string{"UIDPLUS"}, With: []string{"MOVE"}}, "Trash", mail.Inbox, "3 ok"},
 		{postoffice.Trouble{Without: []string{"UIDPLUS"}, With: []string{"MOVE"}}, "Trash", "Trash", "0 mailbox refused: remove mail from Trash: the server gives no safe way"},
 		{postoffice.Trouble{Without: []string{"UIDPLUS"}, With: []string{"MOVE"}}, "", mail.Inbox, "0 mailbox refused: remove mail from INBOX: the server gives no safe way"},
-		{postoffice.Trouble{With: gmail}, "[Gmail]/Bin", mail.Inbox, "3 ok"},
+		{postoffice.Trouble{With: gmail}, "[Gmail]/Bin", mail.Inbox, "4 ok"},
 		{postoffice.Trouble{With: gmail}, "[Gmail]/Bin", "[Gmail]/Bin", "2 ok"},
 		{postoffice.Trouble{With: gmail}, "", mail.Inbox, "0 mailbox refused: remove mail from INBOX: the server gives no safe way: it shows no folder for the trash"},
 	} {

@@ -10,6 +10,9 @@ const (
 	RemovalQuit    Removal = iota + 1 // POP3: DELE, and gone with QUIT (RFC 1939 §6)
 	RemovalExpunge                    // IMAP: UID EXPUNGE of what was marked (RFC 4315)
 	RemovalTrash                      // IMAP: moved to the trash, where it takes up room until that is emptied
+	// RemovalEverywhere is RemovalTrash where mailboxes are labels (Gmail): the message goes from all that show it, and the
+	// provider empties the trash after some days. The messages that are one have the same Identity.
+	RemovalEverywhere
 )
 
 // Removing is what backup.Remover's Remove asks and tells. All calls are made in the goroutine of Remove.
