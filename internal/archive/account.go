@@ -24,9 +24,13 @@ func (a *Archive) Bind(account mail.Account, same bool) error {
 	a.commits.Lock()
 	defer a.commits.Unlock()
 	original, current := a.original, a.current
-	switch {
-	case account == current:
+	if account == current {
 		return nil
+	}
+	if err := a.learnKeys(); err != nil {
+		return err
+	}
+	switch {
 	case original == mail.Account{}, a.empty(): // a host misspelt in the first run must not hold the directory for ever
 		original, current = account, account
 	case account == original || same && account.Protocol == original.Protocol:

@@ -39,10 +39,13 @@ type Archive struct {
 	mu       sync.RWMutex
 	original mail.Account    // the keys are made with this one; zero: none is bound yet
 	current  mail.Account    // another one after a move
-	keys     map[key]bool    // of the messages that are archived and sound
+	keys     map[key]bool    // of the messages that are archived and sound, when they are learnt
 	unsound  map[key]unsound // of those that are known, but missing or damaged
 	underway map[key]bool    // of those that are put, and not committed yet
 	listing  listing         // of the folder looked through last
+
+	learning sync.Mutex // held by who reads the keys
+	learnt   atomic.Bool
 
 	looks    looks
 	folders  *folders
@@ -130,10 +133,8 @@ func (a *Archive) settleLedger() error {
 	if err := a.reconcile(); err != nil {
 		return err
 	}
-	if err := a.loadUnsound(); err != nil {
-		return err
-	}
-	return a.loadKeys()
+	a.learnt.Store(false) // some may have been found missing
+	return a.loadUnsound()
 }
 
 func (a *Archive) openLedger(readOnly bool) error {

@@ -128,6 +128,9 @@ func receivedOf(item mail.Item, h mail.Header) time.Time {
 // reserve keeps the place for a message. What is known of an earlier one with the key, that is not sound, comes
 // with it.
 func (a *Archive) reserve(ref mail.Ref) (key, unsound, error) {
+	if err := a.learnKeys(); err != nil {
+		return key{}, unsound{}, err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.original == (mail.Account{}) {

@@ -129,6 +129,11 @@ func matchOf(e Entry) any {
 func (a *Archive) enter(arrivals []arrival) ([]Entry, error) {
 	entries := make([]Entry, len(arrivals))
 	today := dayOf(time.Now())
+	if len(arrivals) > 0 {
+		if err := a.learnKeys(); err != nil {
+			return nil, err
+		}
+	}
 	err := a.writeWithFolders("commit", func() error {
 		if len(arrivals) > 0 {
 			if err := a.noteDay(today); err != nil {

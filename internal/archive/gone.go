@@ -54,10 +54,14 @@ func (k *looking) shown() map[key]*mail.Item {
 // elsewhere finds the entries that the ledger has in another mailbox, which can be only if it was lost.
 func (k *looking) elsewhere(shown map[key]*mail.Item) error {
 	for key, it := range shown {
-		if !k.a.knows(key) {
+		known, err := k.a.knows(key)
+		if err != nil {
+			return err
+		}
+		if !known {
 			continue // not archived
 		}
-		err := k.a.ledger.each("select id from entry where key = ? and state <> 3", func(scan func(...any) error) error {
+		err = k.a.ledger.each("select id from entry where key = ? and state <> 3", func(scan func(...any) error) error {
 			c := &change{item: *it}
 			k.changes = append(k.changes, c)
 			return scan(&c.id)

@@ -31,6 +31,9 @@ func (a *Archive) settleMoves() error {
 	if err := a.inFolders(m.folders(), m.rename); err != nil {
 		return err
 	}
+	if err := a.learnKeys(); err != nil {
+		return err
+	}
 	if err := m.enter(); err != nil {
 		a.stranded = true
 		return err

@@ -148,6 +148,9 @@ func (a *Archive) damage(e Entry, state int, why string) error {
 		return found
 	}
 	n, _ := parseName(path.Base(e.Path))
+	if err := a.learnKeys(); err != nil {
+		return err
+	}
 	var was int64
 	err := a.write("damage", func() error {
 		// e may be older than a fresh copy of its message.

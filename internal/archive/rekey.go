@@ -159,6 +159,9 @@ func (m *moves) takenIn(f *folder) (map[string]bool, error) {
 
 // reserve keeps the places for the new Refs, and fails if one is, or will be, that of two messages.
 func (m *moves) reserve() error {
+	if err := m.a.learnKeys(); err != nil {
+		return err
+	}
 	m.a.mu.Lock()
 	defer m.a.mu.Unlock()
 	leaving, coming := map[key]bool{}, map[key]bool{}

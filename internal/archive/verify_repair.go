@@ -133,6 +133,9 @@ func (a *Archive) takeBack(f Finding) error {
 
 // foundAgain tells the ledger that the file of a row is there.
 func (a *Archive) foundAgain(c *claim, in *folder) error {
+	if err := a.learnKeys(); err != nil {
+		return err
+	}
 	err := a.writeWithFolders("repair", func() error {
 		_, err := a.ledger.exec("update entry set state = ?, place = ?, sub = 0 where id = ?", sound, in.id, c.id)
 		return err

@@ -44,10 +44,7 @@ func (a *Archive) view() error {
 	if err := a.loadAccount(); err != nil {
 		return err
 	}
-	if err := a.loadUnsound(); err != nil {
-		return err
-	}
-	return a.loadKeys()
+	return a.loadUnsound()
 }
 
 // viewCopy looks into a copy of the ledger, made in a directory for temporary files: a run was killed in the middle of
