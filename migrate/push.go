@@ -15,10 +15,12 @@ import (
 )
 
 // A batch shares one transaction for its intents and one for its outcomes. It is small, so that Ctrl-C ends soon
-// and little is to be looked for after a cut.
+// and little is to be looked for after a cut; where the line is fast, it is larger.
 const (
 	batchMessages = 256
-	batchOctets   = 8 << 20
+	batchOctets   = 16 << 20
+	fastest       = 4           // times as large
+	soon          = time.Second // for a batch to be over
 )
 
 // push brings what is pending of one share.
@@ -60,8 +62,9 @@ func (r *run) push(ctx context.Context, h *hand, p share) error {
 // batch returns the next entries to bring.
 func (b *box) batch(p share) ([]archive.Entry, error) {
 	mailbox := p.From.Name
+	b.quicken()
 	for {
-		page, err := b.run.Archive.Pending(b.run.Account, b.run.wanted(), mailbox, b.after[p.key()], batchMessages*b.width())
+		page, err := b.run.Archive.Pending(b.run.Account, b.run.wanted(), mailbox, b.after[p.key()], batchMessages*b.pace*b.width())
 		if err != nil {
 			return nil, err
 		}
@@ -74,9 +77,18 @@ func (b *box) batch(p share) ([]archive.Entry, error) {
 			return skipped || p.takes != nil && !p.takes(e)
 		})
 		if len(page) > 0 {
-			return firstOctets(page, int64(batchOctets*b.width())), nil
+			return firstOctets(page, int64(batchOctets*b.pace*b.width())), nil
 		}
 		b.after[p.key()] = last
+	}
+}
+
+// quicken makes the next batch twice as large as the last one, if that was over soon.
+func (b *box) quicken() {
+	if b.took > 0 && b.took <= soon {
+		b.pace = min(2*b.pace, fastest)
+	} else {
+		b.pace = 1
 	}
 }
 

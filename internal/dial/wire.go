@@ -8,7 +8,7 @@ import (
 )
 
 // maxWrite is how much must go out within one idle time; more would make a slow line look like a silent one.
-const maxWrite = 16 << 10
+const maxWrite = 64 << 10
 
 // farewell is how long saying goodbye in TLS (close_notify) may take.
 const farewell = 5 * time.Second

@@ -14,8 +14,8 @@ import (
 
 const (
 	// maxInFlight and maxInFlightOctets bound what is sent without an answer, and so what is unsure after a cut.
-	maxInFlight       = 64
-	maxInFlightOctets = 2 << 20
+	maxInFlight       = 256
+	maxInFlightOctets = 16 << 20
 	// maxDoubts is how many messages in a row may be refused for a reason that may be the server's until nothing more is
 	// sent for now.
 	maxDoubts = 3
@@ -179,6 +179,7 @@ func (a *appending) send(next attempt) {
 	cmd := a.imap.Append(alias(a.mailbox), 0, &imap.AppendOptions{Flags: onWire(flags), Time: internalDate(m.Received)})
 	cmd.Close() // what goes wrong here, the wait for the answer will tell
 	l.close()
+	l.source = nil // which may hold all of it
 	a.flying = append(a.flying, flight{next, l, cmd, m.Flags.Without(flags)})
 	if l.err != nil {
 		a.gone = l.err

@@ -216,7 +216,7 @@ func cutLiteral(line string) (text string, size int64, ok bool) {
 // mayHurry reports whether a literal of this size can be sent without waiting for the server's consent. A large one
 // asks first, although LITERAL+ would allow it: a server that refuses has to swallow the octets otherwise.
 func (g *guard) mayHurry(size int64) bool {
-	const worthAsking = 1 << 20
+	const worthAsking = 8 << 20
 	caps := g.known().caps
 	return caps.has("LITERAL+") && size <= worthAsking || caps.has("LITERAL-") && size <= 4096
 }

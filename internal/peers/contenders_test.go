@@ -39,7 +39,7 @@ func floorOf(name, mode string, ahead int) contender {
 		switch mode {
 		case "pop3", "uidl":
 			addr = e.pop3
-		case "append", "multiappend":
+		case "append", "multiappend", "append tree":
 			addr, user, dir = e.dest, e.to, b.mail(e.corpus)
 		}
 		c := command{Args: []string{b.self, "floor", mode, "-addr", addr, "-user", user, "-dir", dir, "-ahead", strconv.Itoa(ahead)}}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -35,6 +36,7 @@ func runFloor(args []string) error {
 	}
 	does := map[string]func() error{
 		"pop3": f.pop3, "imap": f.imap, "append": f.append, "multiappend": f.multiappend, "uidl": f.uidl, "examine": f.examine,
+		"imap tree": f.imapTree, "append tree": f.appendTree,
 	}[args[0]]
 	if does == nil {
 		return fmt.Errorf("there is no floor %q", args[0])
@@ -95,6 +97,30 @@ func (f floor) imap() error {
 	return sink.close()
 }
 
+// imapTree fetches every mailbox into files of a directory of its own.
+func (f floor) imapTree() error {
+	w, err := loginIMAP(f.addr, f.user)
+	if err != nil {
+		return err
+	}
+	names, err := w.mailboxes()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		in := f
+		in.dir = filepath.Join(f.dir, strings.ReplaceAll(name, "/", "."))
+		sink := in.sink()
+		if err := w.fetchAll(name, sink.put); err != nil {
+			return err
+		}
+		if err := sink.close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // uidl is what it takes to learn over POP3 that nothing is new.
 func (f floor) uidl() error {
 	w, _, err := loginPOP3(f.addr, f.user)
@@ -133,11 +159,45 @@ func (f floor) append() error { return f.send(1, f.ahead) }
 func (f floor) multiappend() error { return f.send(f.ahead, f.ahead) }
 
 func (f floor) send(perCommand, ahead int) error {
-	files, err := filepath.Glob(filepath.Join(f.dir, "cur", "*"))
+	w, err := loginIMAP(f.addr, f.user)
+	if err != nil {
+		return err
+	}
+	return f.sendTo(w, "INBOX", perCommand, ahead)
+}
+
+// appendTree makes a mailbox of every folder of the Maildir++, and sends its messages there.
+func (f floor) appendTree() error {
+	dirs, err := filepath.Glob(filepath.Join(f.dir, ".*"))
 	if err != nil {
 		return err
 	}
 	w, err := loginIMAP(f.addr, f.user)
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		name := strings.ReplaceAll(filepath.Base(dir)[1:], ".", "/")
+		if err := w.say("c CREATE \"%s\"\r\ns SUBSCRIBE \"%[1]s\"\r\n", name); err != nil {
+			return err
+		}
+		if err := w.until("c", nil); err != nil {
+			return err
+		}
+		if err := w.until("s", nil); err != nil {
+			return err
+		}
+		in := f
+		in.dir = dir
+		if err := in.sendTo(w, `"`+name+`"`, 1, f.ahead); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f floor) sendTo(w *wire, mailbox string, perCommand, ahead int) error {
+	files, err := filepath.Glob(filepath.Join(f.dir, "cur", "*"))
 	if err != nil {
 		return err
 	}
@@ -153,7 +213,7 @@ func (f floor) send(perCommand, ahead int) error {
 		answered <- err
 	}()
 	for i := 0; i < len(files); i += perCommand {
-		fmt.Fprintf(w.w, "t%d APPEND INBOX", i)
+		fmt.Fprintf(w.w, "t%d APPEND %s", i, mailbox)
 		for _, file := range files[i:min(i+perCommand, len(files))] {
 			octets, err := os.ReadFile(file)
 			if err != nil {

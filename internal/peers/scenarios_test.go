@@ -81,7 +81,11 @@ func scenarios(scale float64) (all []scenario) {
 		}
 	}
 	for _, n := range []int{100, 1_000} {
-		all = append(all, alone(folders(n)(scale), pullIMAP, restoring)...)
+		for _, s := range alone(folders(n)(scale), pullIMAP, restoring) {
+			mode := map[kind]string{pullIMAP: "imap tree", restoring: "append tree"}[s.kind]
+			s.contenders = slices.Insert(s.contenders, 0, floorOf(theFloor, mode, 100))
+			all = append(all, s)
+		}
 	}
 	return all
 }
