@@ -109,6 +109,7 @@ func (c *chaos) say(format string, args ...any) { c.log = append(c.log, fmt.Spri
 func (c *chaos) server() postoffice.Trouble {
 	var t postoffice.Trouble
 	t.Without = pick(c, nil, nil, []string{"LITERAL+"}, []string{"LITERAL+", "LITERAL-"}, []string{"UIDPLUS"}, []string{"LITERAL+", "UIDPLUS"})
+	t.With = pick(c, nil, []string{"MULTIAPPEND"})
 	t.MaxConns = pick(c, 0, 0, 0, 1, 2)
 	if c.strict {
 		t.Faults = postoffice.Strict()

@@ -17,17 +17,28 @@ import (
 
 // TestPushCutAnywhere cuts the line after every 7th octet, in both directions, by FIN and by RST, on real sockets.
 func TestPushCutAnywhere(t *testing.T) {
-	trial.CutAnywhere(t, session(t), func(t *testing.T, cut postoffice.Cut) trial.Verdict { return pushCut(t, cut, overTCP) })
+	for name, trouble := range cutServers {
+		t.Run(name, func(t *testing.T) {
+			trial.CutAnywhere(t, session(t, trouble), func(t *testing.T, cut postoffice.Cut) trial.Verdict { return pushCut(t, trouble, cut, overTCP) })
+		})
+	}
 }
 
 // TestPushSilentAnywhere has the line fall silent after every 70th octet; the clock is the bubble's.
 func TestPushSilentAnywhere(t *testing.T) {
-	trial.SilentAnywhere(t, session(t), func(t *testing.T, cut postoffice.Cut) trial.Verdict { return pushCut(t, cut, inBubble) })
+	for name, trouble := range cutServers {
+		t.Run(name, func(t *testing.T) {
+			trial.SilentAnywhere(t, session(t, trouble), func(t *testing.T, cut postoffice.Cut) trial.Verdict { return pushCut(t, trouble, cut, inBubble) })
+		})
+	}
 }
 
+// The servers the line to which is cut: one that is sent message by message, and one that is sent all with one command.
+var cutServers = map[string]postoffice.Trouble{"": {}, "MULTIAPPEND": {With: []string{"MULTIAPPEND"}}}
+
 // session returns how many octets an uncut push has in that direction.
-func session(t *testing.T) func(postoffice.Way) int64 {
-	acct, srv := office(t, postoffice.Trouble{})
+func session(t *testing.T, trouble postoffice.Trouble) func(postoffice.Way) int64 {
+	acct, srv := office(t, trouble)
 	rep, err := push{dir: filled(t, trial.Mail()...), dst: client(srv), pause: noWait}.run(t.Context())
 	checkOnce(t, "uncut", acct, rep, err)
 	traffic := srv.Traffic()[0]
@@ -40,10 +51,11 @@ func session(t *testing.T) func(postoffice.Way) int64 {
 }
 
 // pushCut pushes over a line whose first connection is cut, again and again until it is done.
-func pushCut(t *testing.T, cut postoffice.Cut, connect connector) trial.Verdict {
+func pushCut(t *testing.T, trouble postoffice.Trouble, cut postoffice.Cut, connect connector) trial.Verdict {
 	dir := filled(t, trial.Mail()...)
 	defer os.RemoveAll(dir)
-	acct, srv := office(t, postoffice.Trouble{On: postoffice.Only(1), Cut: cut})
+	trouble.On, trouble.Cut = postoffice.Only(1), cut
+	acct, srv := office(t, trouble)
 	defer srv.Close()
 	dst, pause := connect(t, srv)
 	p := push{dir: dir, dst: dst, pause: pause}

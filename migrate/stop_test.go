@@ -12,10 +12,12 @@ import (
 	"github.com/mailhaul/mailhaul/internal/postoffice/trial"
 )
 
-// The servers a push is stopped at: one that names the UIDs of what it stores, and one that does not.
+// The servers a push is stopped at: one that names the UIDs of what it stores, one that does not, and one that takes many
+// messages with one command.
 var servers = map[string]postoffice.Trouble{
-	"UIDPLUS":    {},
-	"no UIDPLUS": {Without: []string{"UIDPLUS"}},
+	"UIDPLUS":     {},
+	"no UIDPLUS":  {Without: []string{"UIDPLUS"}},
+	"MULTIAPPEND": {With: []string{"MULTIAPPEND"}},
 }
 
 // TestPushStoppedAnywhere guards P2: whatever step a push dies at, the next one ends with every message once.

@@ -40,13 +40,14 @@ func TestLostAnswers(t *testing.T) {
 		{"stored a second later", postoffice.Fault{Do: postoffice.Late, After: time.Second, End: postoffice.FIN}},
 		{"stored when somebody has looked", postoffice.Fault{Do: postoffice.AfterLook, End: postoffice.FIN}},
 	} {
-		for _, without := range [][]string{nil, {"UIDPLUS"}} {
+		for name, trouble := range servers {
 			for n := range trial.Mail() {
-				what := fmt.Sprintf("%s, at APPEND %d, without %v", tc.why, n+1, without)
+				what := fmt.Sprintf("%s, at APPEND %d, %s", tc.why, n+1, name)
 				synctest.Test(t, func(t *testing.T) {
 					fault := tc.fault
 					fault.Verb, fault.At, fault.Times = "APPEND", n+1, 1
-					acct, srv := office(t, postoffice.Trouble{Without: without, Faults: []postoffice.Fault{fault}})
+					trouble.Faults = []postoffice.Fault{fault}
+					acct, srv := office(t, trouble)
 					defer srv.Close()
 					p := push{dir: filled(t, trial.Mail()...), dst: client(srv)}
 					rep, err := p.run(t.Context())
@@ -133,12 +134,13 @@ func TestLyingServers(t *testing.T) {
 		{"loses the seventh", func() keeping { return losing(7) }, 1, 0},
 		{"drops lone CRs", func() keeping { return postoffice.Rewriting(postoffice.DropLoneCR) }, 0, 1},
 	} {
-		for _, without := range [][]string{nil, {"UIDPLUS"}} {
-			_, srv := office(t, postoffice.Trouble{Keep: tc.keep(), Without: without})
+		for name, trouble := range servers {
+			trouble.Keep = tc.keep()
+			_, srv := office(t, trouble)
 			dir := filled(t, moveOddFirst(trial.Mail())...)
 			rep, err := push{dir: dir, dst: client(srv), pause: noWait}.run(t.Context())
 			if err != nil || rep.Refused != tc.lied || rep.Appended != 12-tc.lied || len(rep.Findings) != tc.differ {
-				t.Errorf("%s, without %v: %+v, %v", tc.why, without, rep, err)
+				t.Errorf("%s, %s: %+v, %v", tc.why, name, rep, err)
 			}
 			for _, f := range rep.Failures {
 				if !strings.Contains(f.Reason, "did not keep") {
@@ -242,13 +244,15 @@ func TestPresentMailIsRecognised(t *testing.T) {
 
 // TestFlagsAndDatesArrive guards that a message keeps when it was received.
 func TestDatesArrive(t *testing.T) {
-	acct, srv := office(t, postoffice.Trouble{})
-	rep, err := push{dir: filled(t, trial.Mail()...), dst: client(srv), pause: noWait}.run(t.Context())
-	checkOnce(t, "dates", acct, rep, err)
 	want := time.Date(2024, 3, 5, 10, 4, 0, 0, time.FixedZone("", 3600)) // by the topmost Received field
-	for _, m := range acct.Messages(mail.Inbox) {
-		if bytes.Contains(m.Octets, []byte("<shared@")) && m.Received.Sub(want).Abs() > 56*time.Minute {
-			t.Errorf("received %v, want about %v", m.Received, want)
+	for name, trouble := range servers {
+		acct, srv := office(t, trouble)
+		rep, err := push{dir: filled(t, trial.Mail()...), dst: client(srv), pause: noWait}.run(t.Context())
+		checkOnce(t, "dates", acct, rep, err)
+		for _, m := range acct.Messages(mail.Inbox) {
+			if bytes.Contains(m.Octets, []byte("<shared@")) && m.Received.Sub(want).Abs() > 56*time.Minute {
+				t.Errorf("%s: received %v, want about %v", name, m.Received, want)
+			}
 		}
 	}
 }

@@ -66,6 +66,7 @@ type appending struct {
 	next    int             // of batch, to be sent
 	flying  []flight        // sent and not answered, in order
 	again   []attempt       // refused, and to be sent with fewer flags
+	split   []attempt       // refused in bundles
 	uids    map[uint32]bool // named so far
 	gone    error           // why the session is over
 	stop    error           // why nothing more may be sent
@@ -100,6 +101,8 @@ func (a *appending) run(opened map[string]mail.Status) error {
 			a.send(next)
 		case len(a.flying) > 0:
 			a.land()
+		case len(a.split) > 0:
+			a.resolve()
 		default:
 			return cmp.Or(a.stop, a.gone) // what it has said, before it hung up
 		}
@@ -140,22 +143,29 @@ func (a *appending) upNext() (next attempt, more bool) {
 // no answer yet, so that the way there and back is made once for both; but not to a server that sends "+" before its
 // time: it is not known then what that was for.
 func (a *appending) mayFly(next attempt) bool {
-	octets := a.batch[next.i].Octets
+	octets, messages := a.batch[next.i].Octets, 0
+	if len(a.split) > 0 {
+		return false
+	}
 	if len(a.flying) == 0 {
 		return true
 	}
 	for _, f := range a.flying {
-		octets += f.letter.size
+		octets += f.letter.total
+		messages += f.messages()
 	}
 	last := a.flying[len(a.flying)-1]
 	limit := 1 // what has been refused is to be known before much more is sent
 	switch {
 	case last.letter.hurry && a.guard.mayHurry(a.batch[next.i].Octets):
 		limit = maxInFlight
+		if a.mayBundle() {
+			limit = maxBundled
+		}
 	case !a.alone && !a.guard.known().early:
 		limit = 2
 	}
-	return len(a.flying) < limit && octets <= maxInFlightOctets
+	return messages < limit && octets <= maxInFlightOctets
 }
 
 func (a *appending) send(next attempt) {
@@ -173,6 +183,9 @@ func (a *appending) send(next attempt) {
 	if err != nil {
 		a.unread(next.i, err)
 		return
+	}
+	if l.hurry && m.Octets <= small && a.mayBundle() {
+		a.enclose(l)
 	}
 	a.guard.post(l)
 	flags := a.storable(m.Flags, next.reduced)
@@ -198,12 +211,18 @@ func (a *appending) land() {
 	switch {
 	case f.letter.err != nil:
 		a.unread(f.i, f.letter.err)
+	case err == nil && f.messages() > 1:
+		a.storedAll(f, f.letter.validity, f.letter.uids)
 	case err == nil:
 		a.stored(f, data)
+	case errors.As(err, &no) && no.Type != imap.StatusResponseTypeBye && f.messages() > 1:
+		a.quarrel(f)
 	case errors.As(err, &no) && no.Type != imap.StatusResponseTypeBye:
 		a.refused(f, no)
 	default:
-		a.lost(f, err)
+		for _, one := range f.each() {
+			a.lost(one, err)
+		}
 	}
 }
 
@@ -270,11 +289,17 @@ func (a *appending) lost(f flight, err error) {
 		a.again = append(a.again, f.attempt)
 		return
 	}
+	a.unsure(f.i, err)
+}
+
+// unsure tells of a message that may be stored or not, and ends the session.
+func (a *appending) unsure(i int, err error) {
+	a.gone = err
 	a.clean = false
 	var e *mail.Error
 	errors.As(at(err, appendTo, a.mailbox), &e)
 	e.Scope, e.Unsure = mail.ScopeSession, true
-	a.done(f.i, mail.Stored{}, e)
+	a.done(i, mail.Stored{}, e)
 }
 
 // report tells of a message the server has refused.

@@ -257,12 +257,12 @@ func TestAppendBrokenSource(t *testing.T) {
 // always do.
 func TestAppendInFlight(t *testing.T) {
 	for caps, want := range map[string]string{
-		"IMAP4rev1": "{9} {5000} {2097152} {9}", "IMAP4rev1 LITERAL+": "{9+} {5000+} {2097152} {9+}",
-		"IMAP4rev1 LITERAL-": "{9+} {5000} {2097152} {9+}",
+		"IMAP4rev1": "{9} {5000} {9437184} {9}", "IMAP4rev1 LITERAL+": "{9+} {5000+} {9437184} {9+}",
+		"IMAP4rev1 LITERAL-": "{9+} {5000} {9437184} {9+}",
 	} {
 		s := &script{caps: caps}
 		got := appendAll(t, s, message("a: 1\r\n\r\n1"), message(strings.Repeat("x", 5000)),
-			message(strings.Repeat("y", 2<<20)), message("a: 4\r\n\r\n4"))
+			message(strings.Repeat("y", 9<<20)), message("a: 4\r\n\r\n4"))
 		if strings.Join(got, ", ") != "0 uid 0, 1 uid 0, 2 uid 0, 3 uid 0, ok" {
 			t.Errorf("%s: Append = %q", caps, got)
 		}

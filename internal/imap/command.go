@@ -277,8 +277,9 @@ func (g *guard) deliver(c *command, text string) {
 			g.muted(err)
 			return
 		}
-		l.whole.Store(left == 0) // before the last octets leave: the answer may be here at once
+		l.whole.Store(left == 0 && len(l.enclosed) == 0) // before the last octets leave: the answer may be here at once
 		g.send(buf[:n])
 	}
+	g.deliverEnclosed(l)
 	l.whole.Store(!g.mute)
 }

@@ -117,6 +117,9 @@ func (g *guard) tagged() error {
 	if c.name == "SELECT" && t.code == "READ-ONLY" {
 		g.learn(func(f *facts) { f.opening.readOnly = true })
 	}
+	if t.code == "APPENDUID" && c.letter != nil && len(c.letter.enclosed) > 0 {
+		c.letter.validity, c.letter.uids = appendUIDs(t.args, 1+len(c.letter.enclosed))
+	}
 	text := t.String()
 	if cond == "OK" && (c.name == "LOGIN" || c.name == "AUTHENTICATE") {
 		text = "[" + shownCaps + "] " + t.text

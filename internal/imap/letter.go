@@ -13,12 +13,18 @@ import (
 // A letter is a message on its way into an APPEND. All but whole belong to the goroutine that sends.
 type letter struct {
 	size    int64
-	hurry   bool // it need not wait for the server's consent
+	total   int64 // with what is enclosed
+	hurry   bool  // it need not wait for the server's consent
 	source  io.Reader
 	close   func() error
 	started bool        // the server may have got some of it
 	err     error       // the source failed, and the message will never be whole
 	whole   atomic.Bool // all of it has left
+
+	enclosed []enclosed // that go with it
+	// What the answer named, for it and all that is enclosed; none, if not so many UIDs.
+	validity uint32
+	uids     []uint32
 }
 
 // small is up to what size a message is read before anything of it is sent, so that one that cannot be read costs
@@ -33,7 +39,7 @@ func openLetter(m mail.Outgoing, hurry bool) (*letter, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &letter{size: m.Octets, hurry: hurry, source: &exact{r: source, left: m.Octets}, close: source.Close}
+	l := &letter{size: m.Octets, total: m.Octets, hurry: hurry, source: &exact{r: source, left: m.Octets}, close: source.Close}
 	if l.size > small {
 		return l, nil
 	}

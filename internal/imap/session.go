@@ -40,6 +40,7 @@ type session struct {
 	spurned   mail.Flags // refused all the same, each by itself
 	reduced   int        // how little of the flags it takes: allFlags, systemFlags or noFlags
 	balked    int        // how many messages it refused for their flags
+	quarrels  int        // how many bundles it refused
 }
 
 // openSession connects and logs in. The session outlives ctx.

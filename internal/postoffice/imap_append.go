@@ -20,23 +20,50 @@ func (s *session) Append(name string, r imap.LiteralReader, options *imap.Append
 		Flags:    flagList(s.command),
 		Received: options.Time,
 	}
-	f := s.fault("APPEND", false, int64(len(m.Octets)), &m)
+	all := s.messages(m)
+	f, at := s.faultAt(all)
 	if f == nil {
-		return s.append(name, m)
+		return s.append(name, all...)
 	}
 	s.withheld = f
 	switch f.Do {
 	case Done:
-		return s.append(name, m)
+		return s.append(name, all...)
+	case Partly:
+		return s.append(name, all[:at]...)
 	case Late:
-		s.srv.after(f.After, func() { s.append(name, m) })
+		s.srv.after(f.After, func() { s.append(name, all...) })
 	case AfterLook:
-		s.srv.afterLook(s.n, func() { s.append(name, m) })
+		s.srv.afterLook(s.n, func() { s.append(name, all...) })
 	}
 	return nil, nil
 }
 
-func (s *session) append(name string, m Message) (*imap.AppendData, error) {
+// faultAt returns what befalls the command, and because of which of its messages.
+func (s *session) faultAt(all []Message) (befalls *Fault, at int) {
+	for i := range all {
+		if f := s.fault("APPEND", false, int64(len(all[i].Octets)), &all[i]); befalls == nil && f != nil {
+			befalls, at = f, i
+		}
+	}
+	return befalls, at
+}
+
+// append stores messages and returns the UID of the first.
+func (s *session) append(name string, all ...Message) (first *imap.AppendData, err error) {
+	for _, m := range all {
+		data, err := s.appendOne(name, m)
+		if err != nil {
+			return nil, err
+		}
+		if first == nil && data != nil {
+			first, s.appended = data, uint32(data.UID)
+		}
+	}
+	return first, nil
+}
+
+func (s *session) appendOne(name string, m Message) (*imap.AppendData, error) {
 	kept := true
 	if keep := s.now().Keep; keep != nil {
 		m, kept = keep(m)

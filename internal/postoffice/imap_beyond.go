@@ -21,6 +21,9 @@ type beyond struct {
 	row               *stored // the message a FETCH is showing
 	hollow            bool    // without its octets
 	begun             string  // of a line that goes on behind octets that are not shown
+	named             int     // literals of an APPEND before its message
+	enclosed          []enclosed
+	appended          uint32 // UID of the first message
 }
 
 var (
@@ -95,6 +98,7 @@ func (r *relay) fetchOf(line string) string {
 
 // besides returns what is said instead of a line of imapserver's, so that it tells what was taken out.
 func (r *relay) besides(line string) []string {
+	line = r.severalUIDs(line)
 	switch {
 	case strings.HasPrefix(line, "* STATUS ") && (r.modSeq || r.mailboxID):
 		line = r.fullStatus(line)

@@ -107,7 +107,7 @@ func (r *relay) readCommand() ([]byte, error) {
 		if first {
 			r.begin(line)
 			line = r.understood(line)
-		} else {
+		} else if !r.encloses() {
 			r.command += strings.TrimRight(line, "\r\n")
 		}
 		found := marker.FindStringSubmatch(line)
@@ -122,6 +122,13 @@ func (r *relay) readCommand() ([]byte, error) {
 		literal := make([]byte, size)
 		if _, err := io.ReadFull(r.in, literal); err != nil {
 			return nil, err
+		}
+		if r.encloses() {
+			r.enclosed = append(r.enclosed, enclosed{strings.TrimSuffix(line, found[0]), literal})
+			continue
+		}
+		if first {
+			r.named = nameLiterals(r.command, found[0])
 		}
 		r.literals = append(r.literals, literal)
 		complete = append(complete, r.harmless(strings.TrimSuffix(line, found[0]), first)...)

@@ -25,7 +25,8 @@ type Trouble struct {
 	Without []string
 
 	// With names capabilities an IMAP server has beside the ordinary ones: CONDSTORE (RFC 7162), OBJECTID (RFC 8474),
-	// X-GM-EXT-1 (of which X-GM-MSGID), XLIST, ID (RFC 2971), MESSAGELIMIT=n (RFC 9738), MOVE (RFC 6851), and the mechanisms of SASL
+	// X-GM-EXT-1 (of which X-GM-MSGID), XLIST, ID (RFC 2971), MESSAGELIMIT=n (RFC 9738), MOVE (RFC 6851), MULTIAPPEND
+	// (RFC 3502), and the mechanisms of SASL
 	// AUTH=LOGIN, AUTH=CRAM-MD5, AUTH=XOAUTH2 and AUTH=OAUTHBEARER. Others are only announced.
 	With []string
 
@@ -138,6 +139,7 @@ const (
 	Done                  // it is done, only not answered
 	Late                  // an APPEND is stored when Fault.After has passed
 	AfterLook             // an APPEND is stored when a later connection has looked for it, by FETCH or SEARCH
+	Partly                // of an APPEND of several messages those are stored that stand before the one it befalls
 )
 
 // A Fault befalls commands of one kind.
