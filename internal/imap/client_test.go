@@ -91,3 +91,56 @@ func FuzzSource(f *testing.F) {
 		}))
 	})
 }
+
+// The same of a remover: whatever it is told, what it means to remove it reports once.
+func FuzzRemover(f *testing.F) {
+	for _, seed := range []string{
+		"* MYRIGHTS INBOX lrste\r\nTAG OK done\r\n", "* MYRIGHTS {5}\r\nINBOX \"\"\r\nTAG NO x\r\n",
+		"* 2 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 4] x\r\n* OK [PERMANENTFLAGS (\\Deleted)] x\r\nTAG OK [READ-ONLY] done\r\n",
+		"* 1 FETCH (UID 2 FLAGS (\\Deleted) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 3)\r\n* 2 FETCH (UID 3 BODY[HEADER] {5}\r\nA: b\n)\r\nTAG OK done\r\n",
+		"* 1 EXPUNGE\r\n* 1 EXPUNGE\r\n* VANISHED 1:9\r\n* 0 EXISTS\r\nTAG NO [EXPUNGEISSUED] x\r\n", "TAG OK [COPYUID 1 2,3 *] x\r\n", "* BYE x\r\n",
+	} {
+		for verb := range byte(7) {
+			f.Add(seed, verb)
+		}
+	}
+	f.Fuzz(func(t *testing.T, answer string, verb byte) {
+		verbs := []string{"SELECT", "UID FETCH", "UID STORE", "NOOP", "UID EXPUNGE", "UNSELECT", "MYRIGHTS"}
+		s := &script{caps: "IMAP4rev1 UIDPLUS UNSELECT ACL", answer: func(s *talk, cmd string) bool {
+			switch {
+			case strings.HasPrefix(cmd, verbs[int(verb)%len(verbs)]):
+				s.raw(strings.ReplaceAll(answer, "TAG", s.tag))
+				s.conn.Close()
+				return true
+			case strings.HasPrefix(cmd, "SELECT"):
+				s.say("* 2 EXISTS", `* OK [PERMANENTFLAGS (\Deleted)] kept`, "* OK [UIDVALIDITY 7] v", "* OK [UIDNEXT 4] n")
+			case strings.Contains(cmd, "HEADER"):
+				s.say("* 1 FETCH (UID 2 BODY[HEADER] {2}\r\n\r\n)", "* 2 FETCH (UID 3 BODY[HEADER] {2}\r\n\r\n)")
+			case strings.HasPrefix(cmd, "UID FETCH"):
+				s.say(`* 1 FETCH (UID 2 FLAGS () INTERNALDATE "17-Jul-1996 02:44:25 -0700" RFC822.SIZE 2)`, `* 2 FETCH (UID 3 FLAGS () RFC822.SIZE 2)`)
+			default:
+				return false
+			}
+			s.say(s.tag + " OK done")
+			return true
+		}}
+		r := NewRemover(s.server(), mail.Login{User: "me", Password: password})
+		defer s.running.Wait()
+		defer r.Close()
+		var did removal
+		err := r.Remove(t.Context(), mail.Inbox, []mail.Item{item(2), item(3)}, did.removing())
+		wantHouse(t, err)
+		for _, uid := range did.intended {
+			told := 0
+			for _, s := range append(did.gone, did.told...) {
+				if s == uid || strings.HasPrefix(s, uid+": ") {
+					told++
+				}
+			}
+			if told != 1 {
+				t.Errorf("%s was intended and reported %d times: %+v", uid, told, did)
+			}
+		}
+		wantHouse(t, r.Unmark(t.Context(), mail.Inbox, []mail.Item{item(2)}))
+	})
+}

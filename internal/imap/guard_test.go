@@ -75,6 +75,8 @@ func TestGuardMends(t *testing.T) {
 			"* OK [UIDNEXT 5] n\r\n* OK v\r\n* OK n\r\nT1 NO [OVERQUOTA] full\r\n"},
 		{"PERMANENTFLAGS", "SELECT a", `* OK [PERMANENTFLAGS (\Seen a]b "q" \*)] x` + "\r\n", `* OK [PERMANENTFLAGS (\Seen \*)] x` + "\r\n"},
 		{"FLAGS", "SELECT a", "* FLAGS (\\Seen \\\\Draft \"quoted\" {3}\r\nlit x]y)\r\n", `* FLAGS (\Seen \Draft quoted lit)` + "\r\n"},
+		{"rights", "MYRIGHTS INBOX", "* MYRIGHTS inbox \"lrs wI{te\"\r\n* MYRIGHTS {1}\r\na lr\r\n* MYRIGHTS a (l r)\r\n* MYRIGHTS a\r\n",
+			"* MYRIGHTS \"INBOX\" \"lrswte\"\r\n* MYRIGHTS \"" + alias("a") + "\" \"lr\"\r\n* MYRIGHTS \"" + alias("a") + "\" \"\"\r\n"},
 		{"capabilities", "CAPABILITY", "* CAPABILITY IMAP4rev2 LITERAL+ UTF8=ONLY\r\n", "* " + shownCaps + "\r\n"},
 		{"STATUS", "STATUS a (MESSAGES)", "* STATUS \"a\" (MESSAGES 5 UIDNEXT 4294967296 SIZE 7 APPENDLIMIT NIL X (1 2))\r\n", "* STATUS " + quote(alias("a")) + " (MESSAGES 5 SIZE 7)\r\n"},
 		{"QUOTA", "GETQUOTAROOT INBOX", "* QUOTAROOT INBOX \"\" x\r\n* QUOTA \"\" (STORAGE 10 512 MESSAGE x y)\r\n", "* QUOTAROOT \"INBOX\" \"\" \"x\"\r\n* QUOTA \"\" (STORAGE 10 512)\r\n"},

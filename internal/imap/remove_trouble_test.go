@@ -162,13 +162,14 @@ func wantLicensed(t *testing.T, server *postoffice.Server) {
 
 // What somebody else does at the same time is left alone: mail that is marked, that goes, that comes, at every step.
 func TestRemoveAmongOthers(t *testing.T) {
-	for _, step := range []string{"SELECT", "UID FETCH 1:4 (UID FLAGS INTERNALDATE RFC822.SIZE)", "UID FETCH 1:4 (UID BODY.PEEK[HEADER])", "UID STORE", "NOOP", "UID EXPUNGE"} {
+	for _, step := range []string{"SELECT", "UID FETCH 1:4 INTERNALDATE", "UID FETCH 1:4 HEADER", "UID STORE", "NOOP", "UID EXPUNGE"} {
 		r, server, me := removerInOffice(t, postoffice.Trouble{})
 		fill(me, 8)
 		items := mustList(t, r)[:4]
+		verb, about, _ := strings.Cut(step, "1:4 ")
 		once := false
 		server.SetTrouble(postoffice.Trouble{OnCommand: func(_ int, command string) {
-			if !once && strings.HasPrefix(command, step) {
+			if !once && strings.HasPrefix(command, verb) && strings.Contains(command, about) {
 				once = true
 				me.SetFlags(mail.Inbox, 6, `\Deleted`)
 				me.Expunge(mail.Inbox, 7)
@@ -212,7 +213,7 @@ func TestRemoveOften(t *testing.T) {
 	if len(did.gone) != 400 {
 		t.Errorf("%d are gone", len(did.gone))
 	}
-	if whole := strings.Count(strings.Join(server.Commands(), "\n"), "UID FETCH 1:500 (UID FLAGS)"); whole != 1 {
+	if whole := strings.Count(strings.Join(server.Commands(), "\n"), "UID FETCH 1:500 "); whole != 1 {
 		t.Errorf("%d times all was listed: %q", whole, server.Commands())
 	}
 	t.Logf("%d octets came to remove 400 of 500 messages", server.Traffic()[0].ToClient-before)
@@ -367,7 +368,7 @@ func TestRemoveRights(t *testing.T) {
 		"lrst": `mailbox refused: remove mail from INBOX: the account lacks the right 'e' in INBOX (RFC 4314): it has "lrst"`,
 	} {
 		s := &script{caps: "IMAP4rev1 UIDPLUS ACL", answer: on("MYRIGHTS", saying(`* MYRIGHTS INBOX "`+rights+`"`, "TAG OK done"))}
-		r := NewRemover(dial.Server{Host: "imap.example.org", Port: 143, Plain: true, Dialer: s.dial}, mail.Login{User: "me", Password: password})
+		r := NewRemover(s.server(), mail.Login{User: "me", Password: password})
 		how, err := r.Able(t.Context(), mail.Inbox)
 		if got := describe(err); got != want || err == nil && how != mail.RemovalExpunge {
 			t.Errorf("rights %q: %v, %s\nwant %s", rights, how, got, want)

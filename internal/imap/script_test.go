@@ -188,11 +188,15 @@ func or(a, b string) string {
 
 func password(context.Context) (string, error) { return canary, nil }
 
+// server is how to connect to the script.
+func (s *script) server() dial.Server {
+	return dial.Server{Host: "imap.example.org", Port: 143, Plain: true, Idle: 30 * time.Second, Dialer: s.dial}
+}
+
 // client returns a Client of the script. When the test is over, it is closed and nothing of both runs any more.
 func (s *script) client(t testing.TB) *Client {
 	t.Helper()
-	c := New(dial.Server{Host: "imap.example.org", Port: 143, Plain: true, Idle: 30 * time.Second, Dialer: s.dial},
-		mail.Login{User: "me", Password: password})
+	c := New(s.server(), mail.Login{User: "me", Password: password})
 	t.Cleanup(func() {
 		c.Close()
 		s.running.Wait()

@@ -34,8 +34,7 @@ var (
 // source returns a Source of the script, as client does.
 func (s *script) source(t testing.TB) *Source {
 	t.Helper()
-	src := NewSource(dial.Server{Host: "imap.example.org", Port: 143, Plain: true, Idle: 30 * time.Second, Dialer: s.dial},
-		mail.Login{User: "me", Password: password})
+	src := NewSource(s.server(), mail.Login{User: "me", Password: password})
 	t.Cleanup(func() {
 		src.Close()
 		s.running.Wait()
