@@ -116,13 +116,20 @@ func (a *Archive) examine(files []found) (arrival, error) {
 		if errors.As(err, &disk) {
 			return arrival{}, err
 		}
-		if err == nil {
+		if err == nil && !a.isDamagedFile(f, sum) {
 			return a.adopted(f, sum), nil
 		}
 	}
 	f := files[0]
 	return arrival{folder: f.folder, sub: f.sub, name: f.name, state: damaged,
 		entry: Entry{Octets: f.name.octets, Received: time.Unix(f.name.received, 0).UTC()}}, nil
+}
+
+// isDamagedFile reports whether the file is the very one that was found to have other octets than were archived: it is of the
+// right size, and no new message. A fresh copy, and what the source had in the place of a lost one, are later ones.
+func (a *Archive) isDamagedFile(f found, sum mail.Sum) bool {
+	old := a.notSound(f.name.key)
+	return old.id != 0 && f.name.nth <= old.nth && old.digest != (mail.Digest{}) && old.digest != sum.Digest
 }
 
 func (a *Archive) adopted(f found, sum mail.Sum) arrival {

@@ -80,3 +80,30 @@ func flipBit(path string) error {
 	}
 	return err
 }
+
+// TestDamageIsNotAdopted guards that a file with other octets stays damaged, whatever becomes of its folder: it has the right
+// size, and is not to be taken for a new message of that name.
+func TestDamageIsNotAdopted(t *testing.T) {
+	a := open(t, ramDir(t))
+	defer func() { shut(t, a) }()
+	mustTake(t, a, letterOne, fourLetters[1])
+	e, err := a.Entry(1)
+	mustDo(t, err)
+	mustDo(t, flipBit(filepath.Join(a.root.Name(), filepath.FromSlash(e.Path))))
+	if err := a.Check(e); !errors.As(err, new(*DamagedError)) {
+		t.Fatalf("Check = %v", err)
+	}
+	for hours := range 2 {
+		touched := time.Now().Add(time.Duration(hours+1) * time.Hour)
+		mustDo(t, os.Chtimes(filepath.Join(a.root.Name(), "cur"), touched, touched)) // so that the folder is looked through
+		a = reopened(t, a)
+		if a.Has(e.Ref) || !a.Hurt(e.Ref) || len(allEntries(t, a)) != 2 {
+			t.Errorf("Has %v, Hurt %v, %d entries; want the damaged one damaged", a.Has(e.Ref), a.Hurt(e.Ref), len(allEntries(t, a)))
+		}
+	}
+	mustTake(t, a, letterOne) // which the source still has
+	a = reopened(t, a)
+	if is, err := a.Entry(1); err != nil || !a.Has(e.Ref) || readMessage(t, a, is) != canonical(letterOne.body) {
+		t.Errorf("after a fresh copy: Has %v, %v", a.Has(e.Ref), err)
+	}
+}
