@@ -126,14 +126,16 @@ func (r *run) mailboxes(ctx context.Context) (boxes []mail.Mailbox, err error) {
 	return boxes, err
 }
 
+func (r *run) persist(ctx context.Context, do func() error) error { return persist(ctx, &r.retry, do) }
+
 // persist does it again as long as a new session is worth a try.
-func (r *run) persist(ctx context.Context, do func() error) error {
+func persist(ctx context.Context, p *retry.Policy, do func() error) error {
 	for {
 		err := do()
 		if err == nil {
 			return nil
 		}
-		if again := r.retry.Again(ctx, err); again != nil {
+		if again := p.Again(ctx, err); again != nil {
 			return again
 		}
 	}

@@ -1,0 +1,302 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/progress"
+)
+
+// proofLife is how long a message counts as seen at a destination: whoever uses it may delete mail there.
+const proofLife = 7 * 24 * time.Hour
+
+// A candidate is a message that may go if its file is sound.
+type candidate struct {
+	Leaving
+	received int64  // Unix seconds
+	doubt    string // why it may be another message than the archived one; "": nothing speaks for that
+}
+
+// A freeBox is one mailbox that is looked at.
+type freeBox struct {
+	*freeing
+	name string
+	days archive.Arrivals
+
+	entries map[string]freeEntry // by UID
+	twins   map[string]bool      // UIDLs that several messages have or had
+	sizes   bool                 // the server tells sizes as they are
+	read    map[int64]bool       // entries whose octets were read at the source by a verification
+	proved  []map[int64]bool     // entries that are at a destination, for each
+}
+
+// freeEntry is what is needed of an entry; a mailbox has many.
+type freeEntry struct {
+	id, octets, received int64
+	linked               bool
+}
+
+// look lists the mailbox, says of all that may not go why, and returns the others.
+func (b *freeBox) look(ctx context.Context) (may []candidate, err error) {
+	items, err := b.list(ctx)
+	if mailboxOnly(err) {
+		b.freed.Unable = append(b.freed.Unable, err)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	n := archive.Amount{Messages: len(items), Octets: octets(items)}
+	b.freed.boxes[b.name] = n
+	b.freed.Listed.Messages += n.Messages
+	b.freed.Listed.Octets += n.Octets
+	if err := b.learn(items); err != nil {
+		return nil, err
+	}
+	for _, it := range items {
+		if c, is := b.judge(it); is {
+			may = append(may, c)
+		}
+	}
+	return may, nil
+}
+
+// list returns what the mailbox shows, after what is open from an earlier run is settled by it.
+func (b *freeBox) list(ctx context.Context) (items []mail.Item, err error) {
+	err = b.persist(ctx, func() error {
+		how, err := b.From.Able(ctx, b.name)
+		if err == nil {
+			b.freed.Ways[b.name] = how
+			items, err = b.From.List(ctx, b.name)
+		}
+		return err
+	})
+	b.tellNotes()
+	if err != nil {
+		return nil, err
+	}
+	return items, b.settle(ctx, b.name, items)
+}
+
+func (r *freeing) tellNotes() {
+	if s, ok := r.From.(interface{ Notes() []string }); ok {
+		for _, text := range s.Notes() {
+			r.Watch.Tell(progress.Note{Half: progress.Source, Text: text})
+		}
+	}
+}
+
+// learn reads from the ledger what it knows of the mailbox that shows these items.
+func (b *freeBox) learn(items []mail.Item) error {
+	b.entries, b.twins = make(map[string]freeEntry, len(items)), map[string]bool{}
+	if len(items) == 0 {
+		return nil
+	}
+	for e, err := range entriesOf(b.Archive, b.name, items[0].Ref.Validity) {
+		if err != nil {
+			return err
+		}
+		b.noteTwin(e.Ref.UID)
+		b.entries[e.Ref.UID] = freeEntry{e.ID, e.Octets, e.Received.Unix(), e.Linked}
+	}
+	for _, it := range items {
+		b.noteTwin(it.Ref.UID)
+	}
+	b.sizes = b.tellsSizes(items)
+	return b.learnProofs()
+}
+
+// noteTwin notes a UIDL that is one of several: when the first of them goes, the second will be called like it.
+func (b *freeBox) noteTwin(uid string) {
+	if first, _, is := strings.Cut(uid, "\x00"); is {
+		b.twins[first] = true
+	}
+}
+
+func (b *freeBox) isTwin(uid string) bool {
+	first, _, _ := strings.Cut(uid, "\x00")
+	return b.twins[first]
+}
+
+// tellsSizes reports whether the sizes that the server tells are those of what was archived, for nearly all messages. Those of
+// others are estimates.
+func (b *freeBox) tellsSizes(items []mail.Item) bool {
+	known, same := 0, 0
+	for _, it := range items {
+		if e, is := b.entries[it.Ref.UID]; is {
+			known++
+			if sameSize(e.octets, it.Size) {
+				same++
+			}
+		}
+	}
+	return 10*same >= 9*known
+}
+
+// sameSize: over POP3 the last line gets an end if it has none, and servers count it or not.
+func sameSize(octets, size int64) bool { return octets == size || octets == size+2 || octets == size-2 }
+
+// learnProofs reads what was found of the entries at the accounts that count.
+func (b *freeBox) learnProofs() error {
+	at, err := b.Archive.Proofs(b.Account, b.name)
+	if err != nil {
+		return err
+	}
+	b.read = map[int64]bool{}
+	for id, p := range at {
+		b.read[id] = p.Verdict == archive.ProvedPresent && !p.Read.IsZero()
+	}
+	for _, dest := range b.Delivered {
+		proved, err := b.provedAt(dest)
+		if err != nil {
+			return err
+		}
+		b.proved = append(b.proved, proved)
+	}
+	return nil
+}
+
+// provedAt returns the entries that were seen at a destination lately. Where that may be the very account that mail is to go
+// from, read by another protocol or under another name, only what was brought there counts: anything else that is there
+// may be the message itself.
+func (b *freeBox) provedAt(dest mail.Account) (map[int64]bool, error) {
+	found, err := b.Archive.Proofs(dest, b.name)
+	if err != nil {
+		return nil, err
+	}
+	proved := make(map[int64]bool, len(found))
+	for id, p := range found {
+		proved[id] = p.Verdict == archive.ProvedPresent && b.Now.Sub(p.At) <= proofLife
+	}
+	if !MaySame(b.Account, dest) {
+		return proved, nil
+	}
+	fates, err := b.Archive.Fates(dest, archive.Wanted{Gone: true}, b.name)
+	for _, o := range fates {
+		proved[o.Entry] = proved[o.Entry] && o.State == archive.Done
+	}
+	return proved, err
+}
+
+// MaySame reports whether two accounts may be one: the same user at the same host, or at hosts of one domain.
+func MaySame(a, b mail.Account) bool {
+	return strings.EqualFold(a.User, b.User) && domainOf(a.Host) == domainOf(b.Host)
+}
+
+// domainOf leaves off the first label of a host that has more than two: pop.example.org and imap.example.org are of one.
+func domainOf(host string) string {
+	if _, domain, is := strings.Cut(host, "."); is && strings.Contains(domain, ".") && strings.Trim(host, "0123456789.:") != "" {
+		return domain
+	}
+	return host
+}
+
+// judge returns the message if it may go; else it says why it stays.
+func (b *freeBox) judge(it mail.Item) (candidate, bool) {
+	e, archived := b.entries[it.Ref.UID]
+	if !archived && b.Archive.Hurt(it.Ref) {
+		b.freed.doubt(StayDamaged, Leaving{Item: it}, "its file is missing or damaged; backup fetches it again")
+		return candidate{}, false
+	}
+	stay := StayNew
+	if archived {
+		stay = b.reason(it, e)
+	}
+	if stay != "" {
+		b.freed.stays(stay, it)
+		return candidate{}, false
+	}
+	return candidate{Leaving{e.id, it}, e.received, b.doubtOf(it, e)}, true
+}
+
+func (b *freeBox) reason(it mail.Item, e freeEntry) Stay {
+	switch {
+	case it.Flags.Has(mail.Deleted):
+		return StayMarked
+	case !b.days.Before(e.id, b.Now, b.KeepDays):
+		return StayYoung
+	case it.Size <= b.LargerThan:
+		return StaySmall
+	case e.linked && !b.read[e.id]:
+		return StayUnread
+	}
+	for _, proved := range b.proved {
+		if !proved[e.id] {
+			return StayUndelivered
+		}
+	}
+	return ""
+}
+
+// doubtOf says what speaks against that the message is the archived one.
+func (b *freeBox) doubtOf(it mail.Item, e freeEntry) string {
+	sec := it.Received.Unix()
+	switch {
+	case b.isTwin(it.Ref.UID):
+		return "the server gives, or gave, its UIDL to another message as well"
+	case b.sizes && !sameSize(e.octets, it.Size):
+		return "the server tells another size than was archived"
+	case !it.Received.IsZero() && sec > 0 && sec < 1<<32 && sec != e.received:
+		return "the server tells another time than was archived"
+	}
+	return ""
+}
+
+// settle finds out what became of those messages of a mailbox that an earlier removal was to take away: what is listed is
+// there. Marks of ours are taken off it first.
+func (r *freeing) settle(ctx context.Context, mailbox string, items []mail.Item) error {
+	open, err := r.Archive.FreeIntents(r.Account)
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	there := make(map[mail.Ref]int, len(items))
+	for i, it := range items {
+		there[it.Ref] = i
+	}
+	states := map[int64]archive.Removal{}
+	var marked []mail.Item
+	now, err := r.Archive.State(mailbox)
+	if err != nil {
+		return err
+	}
+	for _, f := range open {
+		if f.Ref.Mailbox != mailbox {
+			continue
+		}
+		i, is := there[f.Ref]
+		renumbered := len(items) > 0 && items[0].Ref.Validity != f.Ref.Validity
+		if renumbered && now.Validity != items[0].Ref.Validity {
+			continue // until a backup has found out which messages have which UIDs now
+		}
+		if !is {
+			states[f.Entry] = archive.Removed
+			r.freed.Settled.Messages++
+			r.freed.Settled.Octets += f.Octets
+			continue
+		}
+		states[f.Entry] = archive.Stayed
+		if items[i].Flags.Has(mail.Deleted) {
+			marked = append(marked, items[i])
+			items[i].Flags = items[i].Flags.Without(mail.Flags{mail.Deleted})
+		}
+	}
+	if err := r.unmark(ctx, mailbox, marked); err != nil {
+		return err
+	}
+	return r.Archive.SettleFree(states)
+}
+
+func (r *freeing) unmark(ctx context.Context, mailbox string, marked []mail.Item) error {
+	m, ok := r.From.(Marker)
+	if !ok || len(marked) == 0 {
+		return nil
+	}
+	return r.persist(ctx, func() error { return m.Unmark(ctx, mailbox, marked) })
+}
+
+// isDamage reports whether it is the archive's file that is not sound.
+func isDamage(err error) bool { return errors.As(err, new(*archive.DamagedError)) }
