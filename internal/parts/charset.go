@@ -29,8 +29,13 @@ func Decode(charset string, octets []byte) string {
 		return string(octets)
 	}
 	name := strings.ToLower(strings.Trim(charset, " \t'\"<>"))
-	if strings.HasSuffix(name, "utf-7") {
+	switch {
+	case strings.HasSuffix(name, "utf-7"):
 		return decodeUTF7(octets)
+	case isUTF16(name):
+		return decodeUTF16(octets)
+	case shiftsToJapanese(octets) && !strings.Contains(name, "2022"):
+		return guess(octets)
 	}
 	if text, ok := decodeAs(encodingOf(name), octets); ok {
 		return text
@@ -52,6 +57,11 @@ func mayShift(octets []byte) bool {
 	return bytes.IndexByte(octets, 0x1b) >= 0 || bytes.IndexByte(octets, 0x0e) >= 0 || bytes.Contains(octets, []byte("~{")) || bytes.IndexByte(octets, 0) >= 0
 }
 
+// shiftsToJapanese reports whether there is a sequence of ISO-2022-JP (RFC 1468) that says that what follows is Japanese.
+func shiftsToJapanese(octets []byte) bool {
+	return bytes.Contains(octets, []byte("\x1b$B")) || bytes.Contains(octets, []byte("\x1b$@"))
+}
+
 // others are names that neither of the registers knows as they are used in mail.
 var others = map[string]encoding.Encoding{
 	"cp932": japanese.ShiftJIS, "ms932": japanese.ShiftJIS, "ms_kanji": japanese.ShiftJIS, "cp50220": japanese.ISO2022JP, "cp50221": japanese.ISO2022JP, "iso-2022-jp-2": japanese.ISO2022JP,
@@ -59,8 +69,7 @@ var others = map[string]encoding.Encoding{
 	"x-gbk": simplifiedchinese.GB18030, "gb_2312-80": simplifiedchinese.GB18030, "gb2312-80": simplifiedchinese.GB18030, "hz-gb-2312": simplifiedchinese.HZGB2312, "hz": simplifiedchinese.HZGB2312,
 	"cp949": korean.EUCKR, "ms949": korean.EUCKR, "uhc": korean.EUCKR, "ks_c_5601": korean.EUCKR, "cp950": traditionalchinese.Big5, "ms950": traditionalchinese.Big5, "big5hkscs": traditionalchinese.Big5,
 	"win-1251": charmap.Windows1251, "koi8": charmap.KOI8R, "cp437": charmap.CodePage437, "cp850": charmap.CodePage850, "cp852": charmap.CodePage852, "cp866": charmap.CodePage866,
-	"cp874": charmap.Windows874, "utf8": utf.UTF8, "utf8mb4": utf.UTF8, "utf-8n": utf.UTF8, "unicode": utf.UTF16(utf.LittleEndian, utf.UseBOM), "ucs-2": utf.UTF16(utf.BigEndian, utf.UseBOM),
-	"utf-16": utf.UTF16(utf.BigEndian, utf.UseBOM), "utf16": utf.UTF16(utf.BigEndian, utf.UseBOM), "macintosh": charmap.Macintosh, "x-mac-roman": charmap.Macintosh,
+	"cp874": charmap.Windows874, "utf8": utf.UTF8, "utf8mb4": utf.UTF8, "utf-8n": utf.UTF8, "macintosh": charmap.Macintosh, "x-mac-roman": charmap.Macintosh,
 }
 
 // encodingOf returns the encoding of that name, nil if there is none.
@@ -133,6 +142,30 @@ func decodeUTF7(octets []byte) string {
 	return b.String()
 }
 
+func isUTF16(name string) bool {
+	return strings.HasPrefix(name, "utf-16") || name == "utf16" || name == "unicode" || name == "ucs-2"
+}
+
+// decodeUTF16 decodes UTF-16. Where no mark tells which octet comes first (RFC 2781 §4.3), the zeros of what is Latin or blank in
+// any text do.
+func decodeUTF16(octets []byte) string {
+	zeros := [2]int{}
+	for i, c := range octets {
+		if c == 0 {
+			zeros[i%2]++
+		}
+	}
+	if zeros[0]+zeros[1] == 0 && (utf8.Valid(octets) || len(octets)%2 != 0) {
+		return guess(octets) // it is something else
+	}
+	order := utf.BigEndian
+	if zeros[1] > zeros[0] {
+		order = utf.LittleEndian
+	}
+	text, _ := utf.UTF16(order, utf.UseBOM).NewDecoder().Bytes(octets)
+	return string(text)
+}
+
 // candidates are what octets that say nothing of themselves may be, the likeliest first.
 var candidates = []struct {
 	encoding encoding.Encoding
@@ -158,10 +191,9 @@ const maxLook = 8 << 10 // octets that are looked at to guess
 func guess(octets []byte) string {
 	switch {
 	case bytes.HasPrefix(octets, []byte{0xff, 0xfe}), bytes.HasPrefix(octets, []byte{0xfe, 0xff}):
-		text, _ := utf.UTF16(utf.BigEndian, utf.UseBOM).NewDecoder().Bytes(octets)
-		return string(text)
+		return decodeUTF16(octets)
 	case utf8.Valid(octets):
-		if bytes.Contains(octets, []byte("\x1b$")) || bytes.Contains(octets, []byte("\x1b(J")) {
+		if shiftsToJapanese(octets) {
 			if text, err := japanese.ISO2022JP.NewDecoder().Bytes(octets); err == nil {
 				return string(text)
 			}
@@ -197,7 +229,7 @@ func mostlyUTF8(octets []byte) bool {
 		}
 		octets = octets[size:]
 	}
-	return good > 4*bad
+	return good > 2*bad
 }
 
 // likeness says how much text looks like that of a script: how many of its characters beyond ASCII are letters of it, less
@@ -228,20 +260,30 @@ func likeness(text string, script []*unicode.RangeTable) float64 {
 	return score / float64(n)
 }
 
+// common are the characters that every text in a language has many of. What is read with the wrong table has few.
+const common = "оеаинтсрвлкмдпуяыь" + "יוהלאםרבתשמנ" + "المينروتبدسعةفقكی" + "αοιετσνηρπκυλμςάίέό" + "านรอกเงมยลวดทสตะปบคหแจพชใไ่้ัิีึืุู็์" +
+	"이다는에가을하고의로지은한기서를사도인리어나자시해부일대니습세요안" +
+	"的一是不了人我在有他这中大来上个国到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可里后小么心多天而能好都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经面公同三已老从动两长样现比知分定西车口月" +
+	"這來個國說們為時會過學對裡後麼沒於還發當開見經從動兩長樣現車您請電話信件謝请电话谢" + "送先確認再願申何名氏株式社記語私今情報東京"
+
 // weight of a letter of the right script.
 func weight(r, before rune) float64 {
+	glued := before < utf8.RuneSelf && unicode.IsLetter(before)
 	switch {
 	case unicode.IsUpper(r) && unicode.IsLetter(before):
 		return -0.3
+	case unicode.Is(unicode.Latin, r) && glued:
+		return 0.9
 	case unicode.Is(unicode.Latin, r):
-		if before < utf8.RuneSelf && unicode.IsLetter(before) {
-			return 0.9
-		}
 		return 0.1 // in Latin text, accents stand alone
-	case unicode.Is(unicode.Han, r):
-		return 0.7
+	case glued:
+		return -0.5 // hardly anybody writes a word in two scripts
+	case unicode.In(r, unicode.Hiragana, unicode.Katakana) && r < 'ｦ', strings.ContainsRune(common, unicode.ToLower(r)):
+		return 1
+	case unicode.IsDigit(r) || unicode.IsPunct(r):
+		return -0.5 // those of Thai
 	case 'ｦ' <= r && r <= 'ﾟ':
 		return 0.1 // half width: what other alphabets look like
 	}
-	return 1
+	return 0.4
 }

@@ -2,30 +2,52 @@ package parts
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/html"
 	"golang.org/x/text/encoding"
 )
 
+// ErrBinary says that what calls itself text is none.
+var ErrBinary = errors.New("it is called text, and is none")
+
 // ReadText reads a part that is text, up to limit octets of it, and returns it as UTF-8 with LF line ends. HTML comes as
-// its text; with links, each is followed by where it leads. The error is that of the reader.
+// its text; with links, each is followed by where it leads. The error is ErrBinary, or that of the reader.
 func ReadText(p Part, body io.Reader, limit int64, links bool) (string, error) {
 	octets, err := io.ReadAll(io.LimitReader(body, limit))
 	if err != nil {
 		return "", err
 	}
 	charset := p.Charset
+	if isBinary(octets) && !isUTF16(strings.ToLower(charset)) {
+		return "", ErrBinary
+	}
 	if charset == "" && p.Type == "text/html" {
 		charset = htmlCharset(octets)
 	}
-	text := strings.ReplaceAll(Decode(charset, octets), "\r\n", "\n")
+	text := lineEnds.Replace(Decode(charset, octets))
 	if p.Type == "text/html" {
 		return htmlText(text, links), nil
 	}
 	return text, nil
 }
+
+// isBinary reports whether there is more than an oddity here and there among octets that no text has.
+func isBinary(octets []byte) bool {
+	look := octets[:min(len(octets), 4096)]
+	odd := 0
+	for _, c := range look {
+		if c < 0x20 && bytes.IndexByte([]byte("\t\n\f\r\x0e\x0f\x1b"), c) < 0 {
+			odd++
+		}
+	}
+	return odd*20 > len(look)
+}
+
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 // htmlCharset returns what an HTML document says of itself near its beginning.
 func htmlCharset(octets []byte) string {
@@ -110,8 +132,8 @@ func (w *htmlWriter) start(z *html.Tokenizer) {
 	case "td", "th":
 		w.space = true
 	case "li":
-		w.text("- ")
-		w.space = false
+		w.before()
+		w.b.WriteString("- ")
 	case "hr":
 		w.text("----------")
 		w.breaks = 1
@@ -168,7 +190,7 @@ func (w *htmlWriter) endLine(name string) {
 
 // text writes the words of s with single blanks between them, or s as it is inside pre.
 func (w *htmlWriter) text(s string) {
-	s = strings.ReplaceAll(s, "\u00a0", " ")
+	s = visible(s)
 	if w.pre > 0 {
 		w.before()
 		w.b.WriteString(s)
@@ -186,6 +208,27 @@ func (w *htmlWriter) text(s string) {
 		w.b.WriteString(word)
 	}
 	w.space = strings.ContainsAny(s[len(s)-1:], " \t\r\n")
+}
+
+// visible returns s without what HTML is padded with: characters that are not seen. Where a joiner is part of how a word is
+// written, it stays.
+func visible(s string) string {
+	var before rune
+	return strings.Map(func(r rune) rune {
+		was := before
+		before = r
+		switch r {
+		case 0xa0, 0x2007, 0x202f:
+			return ' '
+		case 0xad, 0x34f, 0x200b, 0x2060, 0xfeff:
+			return -1
+		case 0x200c, 0x200d:
+			if was < 0x0590 || 0x1100 <= was && was < 0x2100 || !unicode.IsLetter(was) && !unicode.IsMark(was) && was < 0x2100 {
+				return -1
+			}
+		}
+		return r
+	}, s)
 }
 
 // before writes the white space that is to come first.
