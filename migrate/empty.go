@@ -32,7 +32,7 @@ func (r *run) mayLackFolders() (bool, error) {
 		r.brought[mb.Name] = n[archive.Done]+n[archive.Present]+n[archive.Merged] > 0
 		lacking = lacking || r.isShown(mb) && !r.brought[mb.Name] && mb.Name != mail.Inbox
 	}
-	return lacking, nil
+	return lacking && !r.Chosen, nil
 }
 
 // isShown reports whether the source shows the mailbox, and mail could be in it.
@@ -43,7 +43,7 @@ func (r *run) isShown(mb archive.Mailbox) bool { return !mb.NoSelect && (!mb.Gon
 // brought nothing is made, and no run but the first subscribes to what is there.
 func (r *run) makeFolder(ctx context.Context, h *hand, mb archive.Mailbox, p share) error {
 	there := r.layout.there[p.To.Name]
-	if p.takes != nil && p.key() != mb.Name || !r.isShown(mb) || r.brought[mb.Name] || there && (r.ranBefore || !p.From.Subscribed) {
+	if r.Chosen || p.takes != nil && p.key() != mb.Name || !r.isShown(mb) || r.brought[mb.Name] || there && (r.ranBefore || !p.From.Subscribed) {
 		return nil
 	}
 	if err := h.Create(ctx, p.To); err != nil {

@@ -121,13 +121,20 @@ func (j Job) countLeftOut(rep *Report) error {
 	if err != nil {
 		return err
 	}
+	others, err := j.Archive.NotChosen(j.Account, j.wanted())
+	if err != nil {
+		return err
+	}
 	rep.LeftOut = 0
+	for _, n := range others {
+		rep.LeftOut += n
+	}
 	for s := range rep.layout.all() {
 		if !s.LeftOut && !s.Rest {
 			continue
 		}
 		n := counts[s.From.Name]
-		rep.LeftOut += n[archive.Pending]
+		rep.LeftOut += n[archive.Pending] - others[s.From.Name]
 		if j.IncludeGone {
 			rep.LeftOut += n[archive.Gone]
 		}

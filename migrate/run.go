@@ -26,6 +26,9 @@ type Job struct {
 	Pause   retry.Pause // how to wait for a server; nil: by the clock
 	// IncludeGone brings also what the source shows no more.
 	IncludeGone bool
+	// Chosen brings only what was given to the archive's Choose. No other folder is made at the destination, and the run does
+	// not count as one that has brought everything.
+	Chosen bool
 	// MergeByID brings one message of each Message-ID to a mailbox, whatever the others hold.
 	MergeByID bool
 	// Allow, if set, is asked before messages are sent, and AllowBack before messages there are read to be compared
@@ -47,7 +50,7 @@ type Job struct {
 	Seen Seen
 }
 
-func (j Job) wanted() archive.Wanted { return archive.Wanted{Gone: j.IncludeGone} }
+func (j Job) wanted() archive.Wanted { return archive.Wanted{Gone: j.IncludeGone, Chosen: j.Chosen} }
 
 // Run works until every message of the archive that is wanted is at the destination or was refused, and returns what became of
 // each; the report holds also when the error says why it ended early. What it has recorded before an error stays
@@ -157,7 +160,7 @@ func (r *run) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(r.audit(ctx), r.blockedBy, r.mapFolders()); err != nil {
+	if err := cmp.Or(r.audit(ctx), r.blockedBy, r.mapFolders()); err != nil || r.Chosen {
 		return err
 	}
 	return r.Archive.RanTo(r.Account)

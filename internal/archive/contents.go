@@ -46,22 +46,22 @@ func (a *Archive) Tally(last int64) (t Tally, err error) {
 }
 
 // Derived returns the path of a file in mailhaul/ that is made from the archive and can be made again, by a name that
-// nothing else there has. It need not exist. What is no file there is refused.
-func (a *Archive) Derived(name string) (string, error) {
+// nothing else there has. If it is not there, it is made, empty, or if make does not say so, the error is fs.ErrNotExist. What
+// is no file there is refused.
+func (a *Archive) Derived(name string, make bool) (string, error) {
 	within := ownDir + "/" + name
 	info, err := a.root.Lstat(within)
-	if err == nil && !info.Mode().IsRegular() {
-		return "", diskError("open", within, errors.New("is a link or of another kind than it must be; it is not followed"))
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", diskError("open", within, err)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		f, err := a.root.OpenFile(within, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-		if err != nil && !errors.Is(err, fs.ErrExist) {
-			return "", diskError("make", within, err)
+	switch {
+	case err == nil && !info.Mode().IsRegular():
+		err = errors.New("is a link or of another kind than it must be; it is not followed")
+	case errors.Is(err, fs.ErrNotExist) && make:
+		var f *os.File
+		if f, err = a.root.OpenFile(within, os.O_CREATE|os.O_RDWR, 0o600); err == nil {
+			err = f.Close()
 		}
-		f.Close()
+	}
+	if err != nil {
+		return "", diskError("open", within, err)
 	}
 	return filepath.Join(a.root.Name(), filepath.FromSlash(within)), nil
 }

@@ -8,15 +8,51 @@ import (
 
 // Wanted says which of the entries without an outcome are to be brought to a destination.
 type Wanted struct {
-	Gone bool // also those that the source shows no more
+	Gone   bool // also those that the source shows no more
+	Chosen bool // only those that were given to Choose
 }
 
 // and returns the condition for it on the entry e.
 func (w Wanted) and() string {
-	if w.Gone {
-		return ""
+	condition := ""
+	if !w.Gone {
+		condition = " and not e.gone"
 	}
-	return " and not e.gone"
+	if w.Chosen {
+		condition += " and e.id in (select id from temp.chosen)"
+	}
+	return condition
+}
+
+// Choose says which entries are Chosen until the archive is closed. Nothing of it is written down.
+func (a *Archive) Choose(ids []int64) error {
+	done := func(func(...any) error) error { return nil }
+	for _, q := range []string{"create temp table if not exists chosen (id integer primary key)", "delete from temp.chosen"} {
+		if err := a.ledger.once(q, done); err != nil {
+			return err
+		}
+	}
+	return a.ledger.once("insert or ignore into temp.chosen select value from json_each(?)", done, list(ids))
+}
+
+// NotChosen returns for each mailbox how many of its entries have neither an outcome nor an intent at the destination and
+// are not brought there only because they are not Chosen.
+func (a *Archive) NotChosen(dest mail.Account, w Wanted) (map[string]int, error) {
+	all := make(map[string]int)
+	if !w.Chosen {
+		return all, nil
+	}
+	w.Chosen = false
+	err := a.ledger.each("select m.name, count(*) from entry e join mailbox m on m.id = e.mailbox where e.id not in (select id from temp.chosen)"+
+		w.and()+noOutcome+" group by m.id",
+		func(scan func(...any) error) error {
+			var name string
+			var n int
+			err := scan(&name, &n)
+			all[name] = n
+			return err
+		}, destArgs(dest)...)
+	return all, err
 }
 
 // Pending returns up to limit entries of a mailbox that have neither an outcome nor an intent at the destination,
