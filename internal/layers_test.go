@@ -27,7 +27,7 @@ var layers = map[string][]string{
 	"internal/archive":  {"internal/dial", "internal/mail"},
 	"internal/config":   {"internal/account", "internal/mail"},
 	"internal/discover": {"internal/account", "internal/dial", "internal/mail"},
-	"internal/find":     {"internal/archive", "internal/mail", "internal/parts"},
+	"internal/find":     {"internal/archive", "internal/mail", "internal/parts", "internal/progress"},
 	"internal/parts":    {},
 	"internal/imap":     {"internal/dial", "internal/mail", "internal/sasl"},
 	"internal/pop3":     {"internal/dial", "internal/mail", "internal/sasl"},

@@ -1,6 +1,7 @@
 package find
 
 import (
+	"errors"
 	"io"
 	"strings"
 
@@ -38,6 +39,9 @@ func read(m io.Reader) (document, error) {
 			return nil
 		}
 		text, err := parts.ReadText(p, body, left, false)
+		if errors.Is(err, parts.ErrBinary) {
+			return nil
+		}
 		left -= int64(len(text))
 		d.text = appendWords(d.text, text, true)
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/progress"
 )
 
 // A reading is what is to be entered of one entry.
@@ -20,7 +21,7 @@ type reading struct {
 }
 
 // enter reads the messages of the entries behind after and enters them. While a page is entered, the next is read.
-func (x *Index) enter(ctx context.Context, after int64, all int) error {
+func (x *Index) enter(ctx context.Context, after int64) error {
 	ctx, cancel := context.WithCancel(ctx)
 	pages := make(chan []reading, 1)
 	var readErr error
@@ -31,14 +32,12 @@ func (x *Index) enter(ctx context.Context, after int64, all int) error {
 	})
 	defer reader.Wait()
 	defer cancel()
-	done := 0
 	for page := range pages {
 		if err := x.enterPage(ctx, page); err != nil {
 			return err
 		}
-		done += len(page)
-		if x.Watch != nil {
-			x.Watch(done, max(done, all))
+		for _, r := range page {
+			x.Watch.Tell(progress.Moved{Half: progress.Archive, Octets: r.Octets})
 		}
 	}
 	return readErr

@@ -6,12 +6,13 @@ import (
 	"iter"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/progress"
 )
 
 // An Index answers queries about one archive. It is used by one goroutine at a time.
 type Index struct {
-	// Watch, if set, is told while the index is brought up to date how many of the messages that are new to it are in it.
-	Watch func(done, all int)
+	// Watch is told, while the index is brought up to date, of the messages that are new to it.
+	Watch progress.Watch
 
 	archive *archive.Archive
 	store   *store // nil: not opened yet
@@ -21,6 +22,12 @@ type Index struct {
 // New returns the index of an archive, which is open as long as the index is used; be it a View. It opens and makes nothing
 // until something is asked that only the index knows. The caller closes it.
 func New(a *archive.Archive) *Index { return &Index{archive: a} }
+
+// Kept reports whether the archive has an index: somebody has searched in it before.
+func Kept(a *archive.Archive) bool {
+	_, err := a.Derived(fileName, false)
+	return err == nil
+}
 
 // Close lets the index go.
 func (x *Index) Close() error {

@@ -2,6 +2,8 @@ package find
 
 import (
 	"fmt"
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -293,17 +295,23 @@ func makeReceived(field, value, whole string) (term, error) {
 	return nil, &QueryError{whole, "that is no date", "write a year, a month or a day: 2024, 2024-03, 2024-03-15"}
 }
 
+var sizePattern = regexp.MustCompile(`(?i)^([0-9]{1,15})([kmg]?)(i?)b?$`)
+
+// makeSize reads sizes as the rest of the program writes them: K, M and G are powers of ten, with an i of two.
 func makeSize(field, value, whole string) (term, error) {
-	number := strings.TrimRight(strings.ToUpper(value), "BI")
-	factor := int64(1)
-	if unit := strings.IndexAny("KMG", number[max(0, len(number)-1):]); unit >= 0 && number != "" {
-		number, factor = number[:len(number)-1], 1<<(10*(unit+1))
-	}
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 0 || n > (1<<62)/factor {
+	m := sizePattern.FindStringSubmatch(value)
+	if m == nil || m[2] == "" && m[3] != "" {
 		return nil, &QueryError{whole, "that is no size", "write octets, or 500K, 10M, 1G"}
 	}
-	return sized{n * factor, field == "smaller"}, nil
+	n, _ := strconv.ParseInt(m[1], 10, 64) // it has few enough digits
+	unit := int64(1000)
+	if m[3] != "" {
+		unit = 1024
+	}
+	for range strings.Index(" kmg", strings.ToLower(m[2] + " ")[:1]) {
+		n = min(n, math.MaxInt64/unit) * unit
+	}
+	return sized{n, field == "smaller"}, nil
 }
 
 // states are what can be asked for with is:.

@@ -57,7 +57,7 @@ type store struct {
 // openStore opens the file of the archive's index, as it is; one that is no sound index is made again. Where the archive
 // cannot be written to, it is a copy.
 func openStore(ctx context.Context, a *archive.Archive) (*store, error) {
-	path, err := a.Derived(fileName)
+	path, err := a.Derived(fileName, true)
 	if err == nil {
 		var s *store
 		if s, err = tryStore(ctx, path); isDamage(err) {

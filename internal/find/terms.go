@@ -191,4 +191,3 @@ func (t withID) condition(asker) (archive.Condition, error) {
 }
 
 func (t numbered) condition(asker) (archive.Condition, error) { return archive.WithIDs(int64(t)), nil }
-

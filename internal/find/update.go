@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/progress"
 )
 
 // A page is what is read, and then entered in one transaction.
@@ -43,9 +43,9 @@ func (x *Index) update(ctx context.Context) (err error) {
 		}
 	}
 	for {
-		after, fresh, err := x.compare(ctx)
-		if err == nil && fresh > 0 {
-			err = x.enter(ctx, after, int(fresh))
+		after, err := x.compare(ctx)
+		if err == nil {
+			err = x.enter(ctx, after)
 		}
 		if err == nil {
 			return x.again(ctx)
@@ -59,25 +59,31 @@ func (x *Index) update(ctx context.Context) (err error) {
 // errMeanwhile says that another process has made the index again.
 var errMeanwhile = errors.New("the index was made again meanwhile")
 
-// compare returns up to which entry the index is right, and how many entries are not in it yet. If the ledger has other
-// entries than those in it, all places are forgotten: the words of the messages stay.
-func (x *Index) compare(ctx context.Context) (after, fresh int64, err error) {
+// compare returns up to which entry the index is right, and tells what is not in it yet. If the ledger has other entries than
+// those in it, all places are forgotten: the words of the messages stay.
+func (x *Index) compare(ctx context.Context) (after int64, err error) {
 	var mine archive.Tally
-	err = x.store.conn.QueryRowContext(ctx, "select count(*), coalesce(max(id), 0), "+archive.TallySum+" from place").
-		Scan(&mine.Entries, &mine.Last, &mine.Sum)
+	var octets int64
+	err = x.store.conn.QueryRowContext(ctx, "select count(*), coalesce(max(id), 0), "+archive.TallySum+", coalesce(sum(octets), 0) from place").
+		Scan(&mine.Entries, &mine.Last, &mine.Sum, &octets)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	theirs, err := x.archive.Tally(mine.Last)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	all, err := x.archive.Tally(math.MaxInt64)
-	if err != nil || mine == theirs {
-		return mine.Last, all.Entries - theirs.Entries, err
+	if mine != theirs {
+		mine, octets = archive.Tally{}, 0
+		if _, err := x.store.conn.ExecContext(ctx, "delete from place"); err != nil {
+			return 0, err
+		}
 	}
-	_, err = x.store.conn.ExecContext(ctx, "delete from place")
-	return 0, all.Entries, err
+	held, err := x.archive.Held()
+	if fresh := held.Messages - int(mine.Entries); fresh > 0 {
+		x.Watch.Tell(progress.Listed{Half: progress.Archive, Messages: fresh, Octets: max(0, held.Octets-octets)})
+	}
+	return mine.Last, err
 }
 
 // again reads once more what could not be read when it was entered: it may have been mended.
