@@ -80,6 +80,7 @@ func runBackup(ctx context.Context, t *terminal, i *interrupt, o backupOptions, 
 	rep := newReport("backup")
 	got, err := backup.Job{Source: src, Archive: a, Watch: watch, Wanted: o.folders.wanted(), Allow: from.carry(archive.Down), Stop: i.stop}.Run(ctx)
 	end()
+	t.freshen(ctx, i, a)
 	rep.addSource(got)
 	err = cmp.Or(err, from.close(), rep.addFolders(a, nil))
 	return t.conclude(rep, began, true, o.report, err)

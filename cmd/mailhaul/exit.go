@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/find"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/retry"
 )
@@ -80,12 +81,13 @@ func statusOf(err error) int {
 		inUse *archive.InUseError
 		disk  *archive.DiskError
 		usage usageError
+		query *find.QueryError
 		me    *mail.Error
 	)
 	switch {
 	case errors.Is(err, retry.ErrStopped), errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &usage), errors.Is(err, archive.ErrOtherAccount), errors.Is(err, archive.ErrNotEmpty):
+	case errors.As(err, &usage), errors.As(err, &query), errors.Is(err, archive.ErrOtherAccount), errors.Is(err, archive.ErrNotEmpty):
 		return exitUsage
 	case errors.Is(err, archive.ErrNone):
 		return exitNoArchive
@@ -115,6 +117,7 @@ var causeStatus = map[mail.Cause]int{
 func hintFor(err error) string {
 	var (
 		usage usageError
+		query *find.QueryError
 		me    *mail.Error
 		disk  *archive.DiskError
 		inUse *archive.InUseError
@@ -122,6 +125,8 @@ func hintFor(err error) string {
 	switch {
 	case errors.As(err, &usage):
 		return usage.hint
+	case errors.As(err, &query):
+		return query.Remedy
 	case errors.As(err, &me) && me.Hint != "":
 		return me.Hint
 	case errors.As(err, &disk):

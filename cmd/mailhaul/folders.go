@@ -96,7 +96,9 @@ type survey struct {
 	daily               dailyOptions
 	source, destination party
 	includeGone         bool
-	fromArchive         bool // what is looked at is an archive, whatever its name
+	choice              choice
+	interrupt           *interrupt // with a choice
+	fromArchive         bool       // what is looked at is an archive, whatever its name
 	merge               mergeBy
 }
 
@@ -182,12 +184,15 @@ func (s *survey) lookAt(ctx context.Context, t *terminal, args []string) (outloo
 	if len(args) == 1 {
 		return archiveFolders(a)
 	}
+	if err := s.choice.choose(ctx, t, s.interrupt, a, s.includeGone); err != nil {
+		return outlook{}, err
+	}
 	dst, err := t.openDestination(ctx, &s.destination)
 	if err != nil {
 		return outlook{}, err
 	}
 	defer dst.Close()
-	return preview(ctx, migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: s.includeGone, MergeByID: s.merge == mergeByID})
+	return preview(ctx, migrate.Job{Archive: a, Destination: dst, Account: dst.key, Rules: rules, IncludeGone: s.includeGone, Chosen: s.choice.made(), MergeByID: s.merge == mergeByID})
 }
 
 // lookAtAccount logs in at both accounts before it looks at either: a question for a password comes before the work.

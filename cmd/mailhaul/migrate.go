@@ -119,6 +119,7 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 	push.Allow, push.AllowBack = towards.carry(archive.Up), towards.look(archive.Down)
 	err = pipeline{pull, push, i}.run(ctx, rep)
 	end()
+	t.freshen(ctx, i, a)
 	err = cmp.Or(err, source.close(), towards.close(), rep.addFolders(a, &dst.key))
 	return t.conclude(rep, began, o.restore.acceptRefused, o.report, err)
 }

@@ -19,6 +19,9 @@ the server refuses is named with the server's word; the others go on. With
 --repair a copy of it is brought whose form is mended (NUL octets, bare line ends,
 lines that are too long, header lines that are none), and what was mended is said;
 the archive keeps what it has.
+
+With --select only what a query finds is brought, as mailhaul search --help says;
+all else is left out, and can be brought by another run.
 `
 
 type restoreOptions struct {
@@ -28,6 +31,7 @@ type restoreOptions struct {
 	acceptRefused bool
 	repair        bool
 	includeGone   bool
+	choice        choice // restore only
 	merge         mergeBy
 	dryRun        bool
 	limits        limitOptions
@@ -55,7 +59,7 @@ func newRestoreCommand(t *terminal, i *interrupt) *cobra.Command {
 		Use:               "restore ARCHIVE DESTINATION",
 		Short:             "bring what an archive holds to an IMAP account",
 		Long:              restoreHelp,
-		Example:           "  mailhaul restore ./mail me@example.net",
+		Example:           "  mailhaul restore ./mail me@example.net\n  mailhaul restore ./mail me@example.net --select 'folder:Work date:2024-03'",
 		Args:              exactArgs("ARCHIVE", "DESTINATION"),
 		ValidArgsFunction: completes("ARCHIVE", "DESTINATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -63,6 +67,7 @@ func newRestoreCommand(t *terminal, i *interrupt) *cobra.Command {
 		},
 	}
 	o.addFlags(cmd.Flags(), true)
+	o.choice.addFlag(cmd.Flags())
 	o.report.addFlag(cmd.Flags())
 	o.destination.reach.addFlags(cmd.Flags())
 	return cmd
@@ -70,7 +75,7 @@ func newRestoreCommand(t *terminal, i *interrupt) *cobra.Command {
 
 func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions, dir, to string) error {
 	began := time.Now()
-	if err := o.destination.parse(ctx, t, to); err != nil {
+	if err := cmp.Or(o.choice.check(), o.destination.parse(ctx, t, to)); err != nil {
 		return err
 	}
 	rules, err := o.folders.rules()
@@ -82,7 +87,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 		return err
 	}
 	if o.dryRun {
-		s := survey{folderOptions: o.folders, daily: o.limits.dailyOptions, destination: o.destination, includeGone: o.includeGone, fromArchive: true, merge: o.merge}
+		s := survey{folderOptions: o.folders, daily: o.limits.dailyOptions, destination: o.destination, includeGone: o.includeGone, choice: o.choice, interrupt: i, fromArchive: true, merge: o.merge}
 		s.source.reach = o.destination.reach
 		return dryRun(ctx, t, &s, dir, to)
 	}
@@ -93,6 +98,9 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	defer a.Close()
 	t.notes(a)
 	if err := o.folders.fits(protocolOf(a)); err != nil {
+		return err
+	}
+	if err := o.choice.choose(ctx, t, i, a, o.includeGone); err != nil {
 		return err
 	}
 	towards, err := o.limits.count(a, &o.destination, i)
@@ -123,7 +131,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 // job returns what is to be done, but for what the person said about folders and flags.
 func (o *restoreOptions) job(a *archive.Archive, dst *destination) migrate.Job {
 	j := dst.job(a)
-	j.IncludeGone, j.MergeByID, j.Repair = o.includeGone, o.merge == mergeByID, o.repair
+	j.IncludeGone, j.Chosen, j.MergeByID, j.Repair = o.includeGone, o.choice.made(), o.merge == mergeByID, o.repair
 	return j
 }
 

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -27,6 +28,8 @@ import (
 //	trouble pop3|imap NAME              have the server make trouble, from now on; see troubles
 //	certificate pop3|imap KIND          listen with another certificate, and set POP3 or IMAP, and PIN; see town.listen
 //	deliver pop3|imap WHAT...           put mail into the account: numbers of trial.Mail from 1 on, or names of letters
+//	post FOLDER DAY FILE [FLAG...]      put the mail of a file into a folder of the account of imap, received on that day
+//	holds FOLDER N                      so many messages are in a folder of that account
 //	count pop3|imap VERB N              the last run has sent so many of these commands
 //	arrived N|all                       so many messages are at the destination, each sent once, none altered
 //	archived DIR N|all                  the same of cur/ in the archive
@@ -46,6 +49,8 @@ var townCommands = map[string]func(ts *testscript.TestScript, neg bool, args []s
 	"trouble":     inTown(2, (*town).makeTrouble),
 	"certificate": inTown(2, (*town).certificate),
 	"deliver":     inTown(-1, (*town).deliver),
+	"post":        inTown(-1, (*town).post),
+	"holds":       inTown(2, (*town).holds),
 	"count":       inTown(3, (*town).count),
 	"arrived":     inTown(1, (*town).arrived),
 	"archived":    inTown(2, (*town).archived),
@@ -114,7 +119,8 @@ func checkSaid(ts *testscript.TestScript, name string) {
 	if !utf8.ValidString(said) {
 		ts.Fatalf("%s is no UTF-8", name)
 	}
-	odd := func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
+	// A tab is between the columns of a list, and joiners are part of how Persian is written.
+	odd := func(r rune) bool { return !strings.ContainsRune("\n\t\u200c", r) && !unicode.IsPrint(r) }
 	if i := strings.IndexFunc(said, odd); i >= 0 && !strings.HasPrefix(said, "# bash completion") {
 		ts.Fatalf("%s holds %q", name, said[i:min(i+20, len(said))])
 	}
@@ -214,6 +220,20 @@ func (w *town) deliver(ts *testscript.TestScript, args []string) {
 			continue
 		}
 		to.Deliver(mail.Inbox, postoffice.Message{Octets: trial.Mail()[number(ts, what)-1]})
+	}
+}
+
+func (w *town) post(ts *testscript.TestScript, args []string) {
+	day, err := time.ParseInLocation(time.DateOnly, args[1], time.Local)
+	ts.Check(err)
+	octets := strings.ReplaceAll(ts.ReadFile(args[2]), "\n", "\r\n")
+	w.to.CreateMailbox(args[0], "")
+	w.to.Deliver(args[0], postoffice.Message{Octets: []byte(octets), Received: day.Add(12 * time.Hour), Flags: args[3:]})
+}
+
+func (w *town) holds(ts *testscript.TestScript, args []string) {
+	if got := len(w.to.Messages(args[0])); got != number(ts, args[1]) {
+		ts.Fatalf("%d messages are in %s, want %s", got, args[0], args[1])
 	}
 }
 

@@ -1,0 +1,414 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/mailhaul/mailhaul/internal/archive"
+	"github.com/mailhaul/mailhaul/internal/mail"
+	"github.com/mailhaul/mailhaul/internal/parts"
+)
+
+const showHelp = `Show prints one message of ARCHIVE to be read: ID is its number in mailhaul list,
+or its Message-ID. Texts are decoded, HTML comes as text with its links in < >, and
+whatever a terminal could obey or hide is written as \x.. or \u....: nothing of it
+is fetched, opened or run. Where there are other parts, a line names each; --part N
+prints it, if it is text, or writes its octets to the file given with -o, or to a
+pipe. No file is overwritten, and none gets its name from a mail.
+
+--headers prints the whole header, decoded; --raw the message as it was archived,
+octet for octet, to a pipe or with -o to a file.
+`
+
+type showOptions struct {
+	raw, headers bool
+	part, output string
+}
+
+func (o *showOptions) addFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.raw, "raw", false, "the message octet for octet, not for terminals")
+	f.BoolVar(&o.headers, "headers", false, "the whole header, and nothing else")
+	f.StringVar(&o.part, "part", "", "only part `N`, as 2 or 2.1")
+	f.StringVarP(&o.output, "output", "o", "", "write the octets of the part, or of the message, to `FILE`, which must not exist")
+}
+
+func newShowCommand(t *terminal) *cobra.Command {
+	var o showOptions
+	cmd := &cobra.Command{
+		Use:               "show ARCHIVE ID",
+		Short:             "print a message of an archive, or take a part of it out",
+		Long:              showHelp,
+		Example:           "  mailhaul show ./mail 12\n  mailhaul show ./mail 12 --part 2 -o report.pdf",
+		Args:              exactArgs("ARCHIVE", "ID"),
+		ValidArgsFunction: completes("ARCHIVE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runShow(cmd.Context(), t, o, args[0], args[1])
+		},
+	}
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+// fit refuses flags that say nothing together.
+func (o showOptions) fit() error {
+	switch {
+	case o.raw && (o.headers || o.part != ""), o.headers && o.part != "":
+		return usageError{errors.New("--raw, --headers and --part show different things"), "give one of them"}
+	case o.output != "" && !o.raw && o.part == "":
+		return usageError{errors.New("-o is for the octets of a part, or of the whole message"), "add --part N, or --raw"}
+	}
+	return nil
+}
+
+func runShow(ctx context.Context, t *terminal, o showOptions, dir, id string) error {
+	if err := o.fit(); err != nil {
+		return err
+	}
+	a, err := archive.View(dir)
+	if err != nil {
+		return in(dir, err)
+	}
+	defer a.Close()
+	t.notes(a)
+	e, err := entryOf(a, id)
+	if err != nil {
+		return err
+	}
+	m, err := a.OpenMessage(e)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	body := &within{ctx, m}
+	if o.raw {
+		return t.octets(o.output, "message", func(out io.Writer) error {
+			_, err := io.Copy(out, body)
+			return err
+		})
+	}
+	if o.part != "" {
+		return t.showPart(body, o)
+	}
+	if t.json {
+		return t.showJSON(e, body)
+	}
+	return t.page(func(out io.Writer, columns int) error {
+		s := showing{out: out, entry: e, headers: o.headers, links: true}
+		return s.message(body)
+	})
+}
+
+// A within is a reader that ends with its context.
+type within struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (w *within) Read(p []byte) (int, error) {
+	if w.ctx.Err() != nil {
+		return 0, context.Cause(w.ctx)
+	}
+	return w.r.Read(p)
+}
+
+// entryOf returns the entry of a number or a Message-ID.
+func entryOf(a *archive.Archive, id string) (archive.Entry, error) {
+	c := archive.HasMessageID(id)
+	if n, err := strconv.ParseInt(id, 10, 64); err == nil {
+		c = archive.WithIDs(n)
+	}
+	ids, err := a.Find(c)
+	if err != nil {
+		return archive.Entry{}, err
+	}
+	switch len(ids) {
+	case 0:
+		return archive.Entry{}, usageError{fmt.Errorf("there is no message %q in the archive", id), "mailhaul list, or search, tells the numbers"}
+	case 1:
+		return a.Entry(ids[0])
+	}
+	numbers := strings.Trim(strings.ReplaceAll(fmt.Sprint(ids[:min(len(ids), 10)]), " ", ", "), "[]")
+	return archive.Entry{}, usageError{fmt.Errorf("%d messages have that Message-ID", len(ids)), "give the number of one of them: " + numbers}
+}
+
+// octets gives what write writes to a new file, or to standard output if that is no terminal.
+func (t *terminal) octets(file, what string, write func(io.Writer) error) error {
+	if file == "" {
+		if f, ok := t.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			return usageError{fmt.Errorf("the octets of a %s are not for a terminal, which would obey some of them", what), "write them to a file with -o FILE, or pipe them to a program"}
+		}
+		return write(t.out)
+	}
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return usageError{fmt.Errorf("%s is there already", file), "name a file that is not there; nothing is overwritten"}
+	}
+	if err != nil {
+		return archive.Trouble("make", file, err)
+	}
+	out := bufio.NewWriter(f)
+	err = write(out)
+	err = errors.Join(err, archive.Trouble("write", file, errors.Join(out.Flush(), f.Close())))
+	if err != nil {
+		os.Remove(file)
+	}
+	return err
+}
+
+// maxShown is how many octets of a text are shown; what is longer, --part gives out whole.
+const maxShown = 4 << 20
+
+var errFound = errors.New("found")
+
+// showPart prints a text, or gives the octets of any part out.
+func (t *terminal) showPart(m io.Reader, o showOptions) error {
+	err := parts.Walk(m, func(p parts.Part, body io.Reader) error {
+		if p.Number != o.part {
+			return nil
+		}
+		f, ok := t.out.(*os.File)
+		if o.output == "" && p.IsText() && ok && term.IsTerminal(int(f.Fd())) {
+			text, err := parts.ReadText(p, body, maxShown, true)
+			if err == nil {
+				err = t.page(func(out io.Writer, _ int) error { return writeText(out, text) })
+			}
+			return firstOf(err, errFound)
+		}
+		return firstOf(t.octets(o.output, "part", func(out io.Writer) error {
+			_, err := io.Copy(out, body)
+			return err
+		}), errFound)
+	})
+	switch {
+	case errors.Is(err, errFound):
+		_, err = io.Copy(io.Discard, m) // its last octets tell whether all of them were the message's
+		return err
+	case err == nil:
+		return usageError{fmt.Errorf("the message has no part %q", o.part), "mailhaul show without --part names them"}
+	}
+	return err
+}
+
+func firstOf(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// A showing is one message on its way to a person.
+type showing struct {
+	out     io.Writer
+	entry   archive.Entry
+	headers bool
+	links   bool
+	shown   map[string]bool // by the number of what holds alternatives: one was shown
+}
+
+func (s *showing) message(m io.Reader) error {
+	s.shown = map[string]bool{}
+	err := parts.Walk(m, func(p parts.Part, body io.Reader) error {
+		if p.Number == "" || strings.HasSuffix(p.Number, ".") {
+			return s.head(p)
+		}
+		if s.headers {
+			return nil
+		}
+		return s.part(p, body)
+	})
+	if err == nil {
+		_, err = io.Copy(io.Discard, m)
+	}
+	return err
+}
+
+// head prints who wrote to whom about what, or all fields there are.
+func (s *showing) head(p parts.Part) error {
+	if s.headers && p.Number != "" {
+		return nil
+	}
+	var b strings.Builder
+	if s.headers {
+		for _, f := range p.Header {
+			field(&b, f.Name, f.Text())
+		}
+		return writeText(s.out, b.String())
+	}
+	for _, name := range []string{"From", "To", "Cc", "Bcc", "Reply-To", "Date", "Subject"} {
+		if value := p.Header.All(name); value != "" {
+			field(&b, name, value)
+		}
+	}
+	if p.Number == "" {
+		field(&b, "Archive", s.place())
+	}
+	return writeText(s.out, b.String()+"\n")
+}
+
+// field writes one field, whatever stands in it, on one line.
+func field(b *strings.Builder, name, value string) {
+	fmt.Fprintf(b, "%s: %s\n", mail.Printable(name), strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return ' '
+		}
+		return r
+	}, value))
+}
+
+// place says where the message is, and how it stands.
+func (s *showing) place() string {
+	e := s.entry
+	text := fmt.Sprintf("number %d in %s, %s, received %s", e.ID, mail.NameText(e.Mailbox), size(e.Octets), e.Received.In(time.Local).Format("2006-01-02 15:04"))
+	for _, f := range e.Flags {
+		text += ", " + strings.ToLower(strings.TrimLeft(string(f), `\$`))
+	}
+	if e.Gone {
+		text += ", gone from the source"
+	}
+	return text
+}
+
+// part prints a text, or a line that names what is none. Of several alternatives the first that can be read is enough.
+func (s *showing) part(p parts.Part, body io.Reader) error {
+	if p.IsMessage() {
+		return s.marker(p, -1, "a message")
+	}
+	within := p.Number[:strings.LastIndexByte(p.Number, '.')+1]
+	attached := p.Attached && p.Number != "1"
+	if !p.IsText() || attached && p.Type != "text/plain" || p.Nth > 1 && s.shown[within] {
+		n, err := io.Copy(io.Discard, body)
+		if err != nil {
+			return err
+		}
+		why := ""
+		if p.Nth > 1 && p.IsText() {
+			why = "the same in another form"
+		}
+		return s.marker(p, n, why)
+	}
+	text, err := parts.ReadText(p, body, maxShown, s.links)
+	if errors.Is(err, parts.ErrBinary) {
+		return s.marker(p, -1, err.Error())
+	}
+	if err == nil && attached {
+		err = s.marker(p, -1, "")
+	}
+	if err != nil {
+		return err
+	}
+	text = strings.TrimLeft(strings.TrimRight(text, " \t\n"), "\n")
+	if text == "" {
+		return nil
+	}
+	if p.Nth > 0 {
+		s.shown[within] = true
+	}
+	if err := writeText(s.out, text+"\n\n"); err != nil {
+		return err
+	}
+	if n, err := io.Copy(io.Discard, body); err != nil || n == 0 {
+		return err
+	}
+	return writeText(s.out, "[part "+p.Number+" is longer; --part "+p.Number+" -o FILE writes all of it]\n\n")
+}
+
+// marker names a part.
+func (s *showing) marker(p parts.Part, octets int64, why string) error {
+	text := "[part " + p.Number + ": "
+	if p.Name != "" {
+		text += mail.Printable(p.Name) + ", "
+	}
+	text += mail.Printable(p.Type)
+	if octets >= 0 {
+		text += ", " + size(octets)
+	}
+	if why != "" {
+		text += ", " + why
+	}
+	return writeText(s.out, text+"]\n\n")
+}
+
+// writeText writes foreign text as it can be shown.
+func writeText(out io.Writer, text string) error {
+	_, err := io.WriteString(out, mail.PrintableText(text))
+	return err
+}
+
+// A shownMessage is a message and what is in it.
+type shownMessage struct {
+	messageRow
+	Headers []shownField `json:"headers"`
+	Parts   []shownPart  `json:"parts"`
+}
+
+type shownField struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+type shownPart struct {
+	Number  string `json:"number"`
+	Type    string `json:"type"`
+	Name    string `json:"name,omitempty"`
+	Charset string `json:"charset,omitempty"`
+	Octets  int64  `json:"octets"` // without transfer encoding
+	Text    string `json:"text,omitempty"`
+}
+
+func (t *terminal) showJSON(e archive.Entry, m io.Reader) error {
+	shown := shownMessage{messageRow: newMessageRow(e)}
+	left := int64(maxShown)
+	err := parts.Walk(m, func(p parts.Part, body io.Reader) error {
+		if p.Number == "" {
+			for _, f := range p.Header {
+				shown.Headers = append(shown.Headers, shownField{f.Name, f.Text()})
+			}
+		}
+		if p.Number == "" || strings.HasSuffix(p.Number, ".") || p.IsMessage() {
+			return nil
+		}
+		octets := &tally{r: body}
+		part := shownPart{Number: p.Number, Type: p.Type, Name: p.Name, Charset: p.Charset}
+		var err error
+		if p.IsText() && left > 0 {
+			part.Text, err = parts.ReadText(p, octets, left, true)
+			left -= int64(len(part.Text))
+			if errors.Is(err, parts.ErrBinary) {
+				err = nil
+			}
+		}
+		if err == nil {
+			_, err = io.Copy(io.Discard, octets)
+		}
+		part.Octets = octets.n
+		shown.Parts = append(shown.Parts, part)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(t.out, shown)
+}
+
+// A tally counts what is read.
+type tally struct {
+	r io.Reader
+	n int64
+}
+
+func (c *tally) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
