@@ -83,6 +83,7 @@ func newRootCommand(t *terminal, i *interrupt) *cobra.Command {
 		newListCommand(t, i),
 		newSearchCommand(t, i),
 		newShowCommand(t),
+		newFreeCommand(t, i),
 		newCheckCommand(t),
 		newLoginCommand(t),
 		newInitCommand(t),

@@ -17,8 +17,8 @@ import (
 )
 
 // A report is the result of a job, in the form scripts rely on. Its sums hold:
-// listed = known + fetched + linked + vanished + failed, and
-// archived = known + appended + present + merged + refused + failed + left_out + gone.
+// listed = known + fetched + linked + vanished + failed,
+// archived = known + appended + present + merged + refused + failed + left_out + gone, and that of a freeReport.
 type report struct {
 	Event       string             `json:"event"`
 	Command     string             `json:"command"`
@@ -29,6 +29,7 @@ type report struct {
 	Destination *destinationReport `json:"destination,omitempty"`
 	Verified    *verifyReport      `json:"archive,omitempty"`
 	Against     *againstReport     `json:"against,omitempty"`
+	Free        *freeReport        `json:"free,omitempty"`
 	Folders     []folderReport     `json:"folders,omitempty"`
 	// Dropped counts the messages that were appended, in this run or an earlier one, and are there without the flag.
 	Dropped  map[string]int  `json:"dropped_flags,omitempty"`
@@ -187,7 +188,7 @@ func (r *report) blame(err error) {
 
 // incomplete reports whether a message is not where it should be.
 func (r *report) incomplete(acceptRefused bool) bool {
-	if s := r.Source; s != nil && s.Failed > 0 {
+	if s := r.Source; s != nil && s.Failed > 0 || r.Free != nil && r.Free.freed.Incomplete() {
 		return true
 	}
 	d := r.Destination
@@ -205,6 +206,9 @@ func (r *report) text() string {
 	}
 	if r.Against != nil {
 		b.WriteString(r.Against.text())
+	}
+	if r.Free != nil && (r.Free.Listed > 0 || r.Error == "") {
+		b.WriteString(r.Free.text())
 	}
 	if s := r.Source; s != nil && (s.Listed > 0 || r.Error == "") {
 		fmt.Fprintf(&b, "source:      %d listed: %s (%s)\n", s.Listed, counts(

@@ -12,9 +12,9 @@ import (
 )
 
 const statusHelp = `Status says what is in ARCHIVE: per account what went over the wire in the last 24
-hours and what the last verification found, per folder the messages, and per
-destination what is still to be brought and what was refused. It uses no network
-and takes no lock.
+hours, what the last verification found and what free has removed, per folder the
+messages, and per destination what is still to be brought and what was refused.
+It uses no network and takes no lock.
 `
 
 func newStatusCommand(t *terminal) *cobra.Command {
@@ -57,7 +57,7 @@ func runStatus(t *terminal, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(t.showTraffic(a), t.showVerified(a)); err != nil {
+	if err := cmp.Or(t.showTraffic(a), t.showVerified(a), t.showFreed(a)); err != nil {
 		return err
 	}
 	for _, f := range folders {
