@@ -160,6 +160,7 @@ type freeing struct {
 	Freeing
 	retry retry.Policy
 	freed *Freed
+	labels
 }
 
 func (f Freeing) begin(freed *Freed) *freeing {
@@ -179,8 +180,8 @@ func (r *freeing) plan(ctx context.Context) error {
 		return err
 	}
 	var may []candidate
-	for _, name := range boxes {
-		b := &freeBox{freeing: r, name: name, days: days}
+	for _, b := range boxes {
+		b.days = days
 		some, err := b.look(ctx)
 		if err != nil {
 			return err
@@ -197,26 +198,33 @@ func (r *freeing) plan(ctx context.Context) error {
 	if len(r.freed.Unable) == len(boxes) {
 		return r.freed.Unable[0]
 	}
-	return r.choose(ctx, may)
+	return r.choose(ctx, append(may, r.labelled()...))
 }
 
-// mailboxes returns the names of those that mail may go from.
-func (r *freeing) mailboxes(ctx context.Context) (names []string, err error) {
+// mailboxes returns those that mail may go from, and where they are labels all others too: what is in them is in these as well.
+func (r *freeing) mailboxes(ctx context.Context) (boxes []*freeBox, err error) {
 	var all []mail.Mailbox
 	err = r.persist(ctx, func() (err error) {
 		all, err = r.From.Mailboxes(ctx)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	labels, err := r.areLabels(ctx, all)
+	found := false
 	for _, mb := range all {
-		view := mb.Role == mail.RoleAll || mb.Role == mail.RoleFlagged || mb.Role == mail.RoleImportant
-		if !mb.NoSelect && !view && (r.Wanted == nil || r.Wanted(mb)) {
-			names = append(names, mb.Name)
+		b := &freeBox{freeing: r, Mailbox: mb, wanted: r.Wanted == nil || r.Wanted(mb)}
+		view := mb.Role == mail.RoleAll && !labels || mb.Role == mail.RoleFlagged || mb.Role == mail.RoleImportant
+		if !mb.NoSelect && !view && (b.wanted || labels) {
+			boxes = append(boxes, b)
+			found = found || b.wanted
 		}
 	}
-	if err == nil && len(names) == 0 {
+	if err == nil && !found {
 		err = ErrNoMailbox
 	}
-	return names, err
+	return boxes, err
 }
 
 func (r *freeing) persist(ctx context.Context, do func() error) error {

@@ -193,7 +193,8 @@ func (b *leavings) intend(items []mail.Item) error {
 		if !waits {
 			return fmt.Errorf("%s is to be removed, and nobody asked for that", it.Ref)
 		}
-		all = append(all, archive.Freed{Entry: l.Entry, Ref: it.Ref, Octets: it.Size})
+		everywhere := b.freed.Ways[it.Ref.Mailbox] == mail.RemovalEverywhere
+		all = append(all, archive.Freed{Entry: l.Entry, Ref: it.Ref, Octets: it.Size, Everywhere: everywhere})
 	}
 	if err := b.Archive.IntendFree(b.Account, all); err != nil {
 		return err
@@ -329,6 +330,9 @@ func (r *carrying) lookAgain(ctx context.Context) error {
 	}
 	if err := r.From.End(ctx); ctx.Err() != nil {
 		return err
+	}
+	if r.freed.areLabels() { // what they hold is no sum of what they show, and what is in the trash counts
+		return nil
 	}
 	r.freed.Left = new(archive.Amount)
 	for _, n := range r.freed.boxes {

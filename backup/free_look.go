@@ -24,8 +24,9 @@ type candidate struct {
 // A freeBox is one mailbox that is looked at.
 type freeBox struct {
 	*freeing
-	name string
-	days archive.Arrivals
+	mail.Mailbox
+	wanted bool // mail may go from it; else it is looked at to know what is there too
+	days   archive.Arrivals
 
 	entries map[string]freeEntry // by UID
 	twins   map[string]bool      // UIDLs that several messages have or had
@@ -50,28 +51,47 @@ func (b *freeBox) look(ctx context.Context) (may []candidate, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n := archive.Amount{Messages: len(items), Octets: octets(items)}
-	b.freed.boxes[b.name] = n
-	b.freed.Listed.Messages += n.Messages
-	b.freed.Listed.Octets += n.Octets
+	labels := b.freed.Ways[b.Name] == mail.RemovalEverywhere
+	if !labels && !b.wanted {
+		return nil, nil
+	}
+	b.freed.boxes[b.Name] = archive.Amount{Messages: len(items), Octets: octets(items)}
 	if err := b.learn(items); err != nil {
 		return nil, err
 	}
 	for _, it := range items {
-		if c, is := b.judge(it); is {
-			may = append(may, c)
+		switch v := b.judge(it); {
+		case labels && it.Identity != "":
+			b.label(v)
+		case b.wanted:
+			may = append(may, b.count(v)...)
 		}
 	}
 	return may, nil
 }
 
+// count counts a message, and returns it if it may go.
+func (r *freeing) count(v verdict) []candidate {
+	r.freed.Listed.Messages++
+	r.freed.Listed.Octets += v.Item.Size
+	switch {
+	case v.stay == "":
+		return []candidate{v.candidate}
+	case v.why != "":
+		r.freed.doubt(v.stay, v.Leaving, v.why)
+	default:
+		r.freed.stays(v.stay, v.Item)
+	}
+	return nil
+}
+
 // list returns what the mailbox shows, after what is open from an earlier run is settled by it.
 func (b *freeBox) list(ctx context.Context) (items []mail.Item, err error) {
 	err = b.persist(ctx, func() error {
-		how, err := b.From.Able(ctx, b.name)
+		how, err := b.From.Able(ctx, b.Name)
 		if err == nil {
-			b.freed.Ways[b.name] = how
-			items, err = b.From.List(ctx, b.name)
+			b.freed.Ways[b.Name] = how
+			items, err = b.From.List(ctx, b.Name)
 		}
 		return err
 	})
@@ -79,7 +99,7 @@ func (b *freeBox) list(ctx context.Context) (items []mail.Item, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return items, b.settle(ctx, b.name, items)
+	return items, b.settle(ctx, b.Name, items)
 }
 
 func (r *freeing) tellNotes() {
@@ -96,7 +116,7 @@ func (b *freeBox) learn(items []mail.Item) error {
 	if len(items) == 0 {
 		return nil
 	}
-	for e, err := range entriesOf(b.Archive, b.name, items[0].Ref.Validity) {
+	for e, err := range entriesOf(b.Archive, b.Name, items[0].Ref.Validity) {
 		if err != nil {
 			return err
 		}
@@ -142,7 +162,7 @@ func sameSize(octets, size int64) bool { return octets == size || octets == size
 
 // learnProofs reads what was found of the entries at the accounts that count.
 func (b *freeBox) learnProofs() error {
-	at, err := b.Archive.Proofs(b.Account, b.name)
+	at, err := b.Archive.Proofs(b.Account, b.Name)
 	if err != nil {
 		return err
 	}
@@ -164,7 +184,7 @@ func (b *freeBox) learnProofs() error {
 // from, read by another protocol or under another name, only what was brought there counts: anything else that is there
 // may be the message itself.
 func (b *freeBox) provedAt(dest mail.Account) (map[int64]bool, error) {
-	found, err := b.Archive.Proofs(dest, b.name)
+	found, err := b.Archive.Proofs(dest, b.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +195,7 @@ func (b *freeBox) provedAt(dest mail.Account) (map[int64]bool, error) {
 	if !MaySame(b.Account, dest) {
 		return proved, nil
 	}
-	fates, err := b.Archive.Fates(dest, archive.Wanted{Gone: true}, b.name)
+	fates, err := b.Archive.Fates(dest, archive.Wanted{Gone: true}, b.Name)
 	for _, o := range fates {
 		proved[o.Entry] = proved[o.Entry] && o.State == archive.Done
 	}
@@ -195,22 +215,22 @@ func domainOf(host string) string {
 	return host
 }
 
-// judge returns the message if it may go; else it says why it stays.
-func (b *freeBox) judge(it mail.Item) (candidate, bool) {
+// A verdict is what is to become of a message: it may go, or why it stays.
+type verdict struct {
+	candidate
+	stay Stay   // "": it may go
+	why  string // of a doubt
+}
+
+func (b *freeBox) judge(it mail.Item) verdict {
 	e, archived := b.entries[it.Ref.UID]
-	if !archived && b.Archive.Hurt(it.Ref) {
-		b.freed.doubt(StayDamaged, Leaving{Item: it}, "its file is missing or damaged; backup fetches it again")
-		return candidate{}, false
+	switch {
+	case archived:
+		return verdict{candidate: candidate{Leaving{e.id, it}, e.received, b.doubtOf(it, e)}, stay: b.reason(it, e)}
+	case b.Archive.Hurt(it.Ref):
+		return verdict{candidate{Leaving: Leaving{Item: it}}, StayDamaged, "its file is missing or damaged; backup fetches it again"}
 	}
-	stay := StayNew
-	if archived {
-		stay = b.reason(it, e)
-	}
-	if stay != "" {
-		b.freed.stays(stay, it)
-		return candidate{}, false
-	}
-	return candidate{Leaving{e.id, it}, e.received, b.doubtOf(it, e)}, true
+	return verdict{candidate{Leaving: Leaving{Item: it}}, StayNew, ""}
 }
 
 func (b *freeBox) reason(it mail.Item, e freeEntry) Stay {
@@ -221,7 +241,7 @@ func (b *freeBox) reason(it mail.Item, e freeEntry) Stay {
 		return StayYoung
 	case it.Size <= b.LargerThan:
 		return StaySmall
-	case e.linked && !b.read[e.id]:
+	case e.linked && !b.read[e.id] && !b.isRead(it):
 		return StayUnread
 	}
 	for _, proved := range b.proved {

@@ -23,7 +23,10 @@ type Freed struct {
 	Ref    mail.Ref // what it was there
 	Octets int64    // as the source counts
 	State  Removal
-	At     time.Time // of the last change of State, to the second
+	// Everywhere: it goes from all mailboxes at once, which are labels, and so are its entries there, those with its Identity,
+	// not taken for ones that the owner has deleted either.
+	Everywhere bool
+	At         time.Time // of the last change of State, to the second
 }
 
 var freedTable = &addition{"freed", `
@@ -35,7 +38,8 @@ create table if not exists freed (
 	uid blob not null,
 	octets integer not null,
 	state integer not null,
-	at integer not null -- Unix seconds
+	at integer not null, -- Unix seconds
+	siblings integer not null -- entries up to this one that have its identity go with it; 0: none does
 );
 create index if not exists freed_open on freed (witness) where state = 1`}
 
@@ -49,9 +53,9 @@ func (a *Archive) IntendFree(account mail.Account, all []Freed) error {
 		}
 		for i := 0; i < len(all) && err == nil; i++ {
 			f := all[i]
-			_, err = a.ledger.exec(`insert or replace into freed (entry, witness, mailbox, validity, uid, octets, state, at)
-				values (?, ?, ?, ?, ?, ?, ?, ?)`, f.Entry, id, []byte(f.Ref.Mailbox), f.Ref.Validity, []byte(f.Ref.UID), f.Octets,
-				RemovalIntended, time.Now().Unix())
+			_, err = a.ledger.exec(`insert or replace into freed (entry, witness, mailbox, validity, uid, octets, state, at, siblings)
+				values (?, ?, ?, ?, ?, ?, ?, ?, case when ? then (select max(id) from entry) else 0 end)`, f.Entry, id, []byte(f.Ref.Mailbox), f.Ref.Validity, []byte(f.Ref.UID), f.Octets,
+				RemovalIntended, time.Now().Unix(), f.Everywhere)
 		}
 		return err
 	})
@@ -78,12 +82,25 @@ func (a *Archive) CameBack(entries []int64) error {
 	if err != nil || !some {
 		return err
 	}
-	states := make(map[int64]Removal, len(entries))
-	for _, id := range entries {
-		states[id] = Stayed
-	}
-	return a.SettleFree(states)
+	return a.write("freed", func() error {
+		for _, id := range entries {
+			// What went with another has no row of its own yet, and is known by one from now on.
+			_, err := a.ledger.exec(`insert or ignore into freed (entry, witness, mailbox, validity, uid, octets, state, at, siblings)
+				select o.id, f.witness, '', 0, '', 0, 3, 0, 0 `+fromSiblings+" and o.id = ? limit 1", id)
+			if err == nil {
+				_, err = a.ledger.exec("update freed set state = 3, at = ? where entry = ?", time.Now().Unix(), id)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
+
+// fromSiblings goes through the entries o that go with another, of which there is the row f, because their mailboxes are labels.
+const fromSiblings = `from entry o join entry x on x.identity = o.identity join freed f on f.entry = x.id
+	where o.identity <> '' and x.identity <> '' and o.id <= f.siblings`
 
 // FreeIntents returns what was to be taken out of the account, and nobody knows of yet what came of it.
 func (a *Archive) FreeIntents(account mail.Account) ([]Freed, error) {
@@ -103,10 +120,10 @@ func (a *Archive) FreeIntents(account mail.Account) ([]Freed, error) {
 
 // WasFreed reports whether the entry was taken out of the source, and has not come back.
 func (a *Archive) WasFreed(entry int64) (was bool, err error) {
-	err = a.ledger.eachOf(freedTable, "select 1 from freed where entry = ? and state = ?", func(func(...any) error) error {
+	err = a.ledger.eachOf(freedTable, "select 1 where "+wasFreed("?1", "f.state = 2"), func(func(...any) error) error {
 		was = true
 		return nil
-	}, entry, Removed)
+	}, entry)
 	return was, err
 }
 
@@ -136,14 +153,21 @@ func (a *Archive) FreedAmounts() ([]FreedAmount, error) {
 	return all, err
 }
 
-// freed returns the expression for whether the entry with that id was, or may have been, taken out of the source by us;
-// the caller holds mu.
+// freed returns the expression for whether the entry with that id, which has to be qualified, was, or may have been, taken out of
+// the source by us; the caller holds mu.
 func (l *ledger) freed(id string) (string, error) {
 	some, err := l.has(freedTable)
 	if err != nil || !some {
 		return "0", err
 	}
-	return "exists (select 1 from freed f where f.entry = " + id + " and f.state <> 3)", nil
+	return wasFreed(id, "f.state <> 3"), nil
+}
+
+// wasFreed returns the expression for whether the entry with that id has a row of that state, or none and went with one that has.
+func wasFreed(id, state string) string {
+	own := "exists (select 1 from freed f where f.entry = " + id + " and " + state + ")"
+	return "(" + own + " or (select max(siblings) > 0 from freed) and not exists (select 1 from freed f where f.entry = " + id + ")" +
+		" and exists (select 1 " + fromSiblings + " and " + state + " and o.id = " + id + "))"
 }
 
 // freedNow is freed for a caller that does not hold mu.

@@ -12,7 +12,7 @@ import (
 // it.
 func (k *looking) compareAll() error {
 	shown, sight := k.shown(), newSight(k.look)
-	freed, err := k.a.ledger.freedNow("id")
+	freed, err := k.a.ledger.freedNow("entry.id")
 	if err != nil {
 		return err
 	}
