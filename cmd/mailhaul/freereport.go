@@ -135,10 +135,17 @@ func (r *report) adviseFree(o *freeOptions, from, dir string, delivered []mail.A
 		r.Hint = "raise --max to reach the target in one run"
 	}
 	for _, way := range r.Free.freed.Ways {
-		if way == mail.RemovalTrash && r.Free.Goes+r.Free.Gone > 0 && r.Hint == "" {
-			r.Hint = "it goes to the trash there; the room is free when that is emptied"
+		if hint := trashHints[way]; hint != "" && r.Free.Goes+r.Free.Gone > 0 && r.Hint == "" {
+			r.Hint = hint
 		}
 	}
+}
+
+// trashHints say when there is more room, where mail does not go for good.
+var trashHints = map[mail.Removal]string{
+	mail.RemovalTrash: "it goes to the trash there; the room is free when that is emptied",
+	mail.RemovalEverywhere: "it goes to the trash there, out of all folders that show it, for they are labels; the room is free when the trash is emptied, " +
+		"which Gmail does after 30 days",
 }
 
 // A goingRow is a message that goes, in the form scripts rely on.

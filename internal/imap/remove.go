@@ -125,11 +125,11 @@ func (s *session) wayByTrash(mailbox string) (w wayOut, err error) {
 	}
 	switch {
 	case s.labels() && w.trash == "":
-		return w, noWay("it shows no folder for the trash, and what is removed elsewhere only loses a label",
+		return w, noWay("it shows no trash folder, and what is removed elsewhere only loses a label",
 			"show the trash in IMAP: Settings, Labels, Trash")
 	case !s.caps.has("MOVE") || w.trash == "" || w.trash == mailbox:
-		return w, noWay("it cannot take away single messages (UIDPLUS, RFC 4315), nor move them to a folder for the trash (MOVE, RFC 6851); "+
-			"what other mail programs have marked as deleted would go too", "remove mail there with a mail program, or in the provider's web mail")
+		return w, noWay("neither UIDPLUS, nor MOVE and a trash folder; EXPUNGE alone would also take what others have marked as deleted",
+			"remove mail there with a mail program, or in the provider's web mail")
 	}
 	if w.how = mail.RemovalTrash; s.labels() {
 		w.how = mail.RemovalEverywhere

@@ -95,11 +95,11 @@ func TestRemoveTrouble(t *testing.T) {
 		"not done, nor answered": {onExpunge(postoffice.Fault{End: postoffice.RST}), "session network later 1s: remove mail from INBOX: imap.example.org hung up", "1: message network unsure: remove mail from INBOX: the answer was lost: remove mail from INBOX: imap.example.org hung up", "1 2! 3 4 5 6 7 8! 9 10", ""},
 		"read only":              {postoffice.Trouble{Rewrite: postoffice.Replace("SELECT", "READ-WRITE", "READ-ONLY")}, "mailbox refused: remove mail from INBOX: the server opens the folder for reading only", "", "1 2! 3 4 5 6 7 8! 9 10", ""},
 		"no mark can be kept":    {postoffice.Trouble{Rewrite: postoffice.Replace("SELECT", `PERMANENTFLAGS \(.*\)`, `PERMANENTFLAGS (\Seen)`)}, `mailbox refused: remove mail from INBOX: the server lets no mail be marked \Deleted in the folder`, "", "1 2! 3 4 5 6 7 8! 9 10", ""},
-		"no way":                 {postoffice.Trouble{Without: []string{"UIDPLUS"}}, "mailbox refused: remove mail from INBOX: the server gives no safe way: it cannot take away single messages (UIDPLUS, RFC 4315), nor move them to a folder for the trash (MOVE, RFC 6851); what other mail programs have marked as deleted would go too", "", "1 2! 3 4 5 6 7 8! 9 10", ""},
+		"no way":                 {postoffice.Trouble{Without: []string{"UIDPLUS"}}, "mailbox refused: remove mail from INBOX: the server gives no safe way: neither UIDPLUS, nor MOVE and a trash folder; EXPUNGE alone would also take what others have marked as deleted", "", "1 2! 3 4 5 6 7 8! 9 10", ""},
 		"takes more": {postoffice.Trouble{Greedy: true},
-			"mailbox protocol: remove mail from INBOX: 2 messages went that were not to go (UID 2, 8), 2 of them marked as deleted before: another mail program removed them meanwhile, or the server takes away more than it is told; nothing more is removed", other, "7 9 10", ""},
+			"mailbox protocol: remove mail from INBOX: mail is gone that was to stay (UID 2, 8; 2 marked as deleted before): another program removed it, or the server takes more than it is told; nothing more is removed", other, "7 9 10", ""},
 		"takes more, and does not tell": {postoffice.Trouble{Greedy: true, Rewrite: postoffice.Drop("UID EXPUNGE", `EXPUNGE$`)},
-			"mailbox protocol: remove mail from INBOX: 2 messages went that were not to go (UID 2, 8), 2 of them marked as deleted before: another mail program removed them meanwhile, or the server takes away more than it is told; nothing more is removed", other, "7 9 10", ""},
+			"mailbox protocol: remove mail from INBOX: mail is gone that was to stay (UID 2, 8; 2 marked as deleted before): another program removed it, or the server takes more than it is told; nothing more is removed", other, "7 9 10", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, server, me := removerInOffice(t, postoffice.Trouble{})
@@ -394,7 +394,7 @@ func TestAble(t *testing.T) {
 		{postoffice.Trouble{Without: []string{"UIDPLUS"}, With: []string{"MOVE"}}, "", mail.Inbox, "0 mailbox refused: remove mail from INBOX: the server gives no safe way"},
 		{postoffice.Trouble{With: gmail}, "[Gmail]/Bin", mail.Inbox, "4 ok"},
 		{postoffice.Trouble{With: gmail}, "[Gmail]/Bin", "[Gmail]/Bin", "2 ok"},
-		{postoffice.Trouble{With: gmail}, "", mail.Inbox, "0 mailbox refused: remove mail from INBOX: the server gives no safe way: it shows no folder for the trash"},
+		{postoffice.Trouble{With: gmail}, "", mail.Inbox, "0 mailbox refused: remove mail from INBOX: the server gives no safe way: it shows no trash folder"},
 	} {
 		office := postoffice.New()
 		me := office.Account("me", canary)

@@ -139,7 +139,11 @@ func tooMany(missing []uint32, marked map[uint32]bool) error {
 		}
 	}
 	uids := strings.ReplaceAll(setOf(missing[:min(len(missing), 10)]).String(), ",", ", ")
-	text := fmt.Sprintf("%d messages went that were not to go (UID %s), %d of them marked as deleted before: another mail program removed them meanwhile, or the server takes away more than it is told; nothing more is removed", len(missing), uids, n)
+	if len(missing) > 10 {
+		uids += fmt.Sprintf(" and %d more", len(missing)-10)
+	}
+	text := fmt.Sprintf("mail is gone that was to stay (UID %s; %d marked as deleted before): another program removed it, or the server takes more than it is told; "+
+		"nothing more is removed", uids, n)
 	return &mail.Error{Scope: mail.ScopeMailbox, Cause: mail.CauseProtocol, Err: wireError(text),
 		Hint: "see what is missing before you go on; what was archived of it is in the archive"}
 }
