@@ -20,7 +20,7 @@ const module = "github.com/mailhaul/mailhaul/"
 // layers says what each package of the house may import of the house. Arrows point down only.
 var layers = map[string][]string{
 	"cmd/mailhaul": {"backup", "migrate", "internal/account", "internal/archive", "internal/config", "internal/dial", "internal/discover", "internal/find", "internal/imap",
-		"internal/mail", "internal/oauth", "internal/parts", "internal/pop3", "internal/postoffice", "internal/progress", "internal/retry", "testdata"},
+		"internal/mail", "internal/mbox", "internal/oauth", "internal/parts", "internal/pop3", "internal/postoffice", "internal/progress", "internal/retry", "testdata"},
 	"backup":            {"internal/archive", "internal/mail", "internal/progress", "internal/retry"},
 	"migrate":           {"internal/archive", "internal/mail", "internal/progress", "internal/retry"},
 	"internal/account":  {"internal/dial", "internal/mail", "internal/sasl"},
@@ -36,6 +36,7 @@ var layers = map[string][]string{
 	"internal/dial":     {"internal/mail"},
 	"internal/progress": {"internal/mail"},
 	"internal/mail":     {},
+	"internal/mbox":     {"internal/mail"},
 	"internal/oauth":    {"internal/mail"},
 
 	"internal/postoffice": {"internal/mail"},

@@ -43,7 +43,7 @@ func ParseSeen(s string) (Seen, error) {
 // flagsOf returns the flags that an entry is brought with. Those it has in the archive count, and over POP3, which tells
 // none, what the message itself says, or else Seen.
 func (r *run) flagsOf(e archive.Entry) mail.Flags {
-	if !r.flagless || len(e.Flags) > 0 {
+	if !r.flagless || len(e.Flags) > 0 || e.Ref.Imported() { // who imported mail has said what was read
 		return e.Flags
 	}
 	if own, ok := r.ownStatus(e); ok {

@@ -84,6 +84,8 @@ func newRootCommand(t *terminal, i *interrupt) *cobra.Command {
 		newSearchCommand(t, i),
 		newShowCommand(t),
 		newFreeCommand(t, i),
+		newExportCommand(t, i),
+		newImportCommand(t, i),
 		newCheckCommand(t),
 		newLoginCommand(t),
 		newInitCommand(t),

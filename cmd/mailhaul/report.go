@@ -30,6 +30,8 @@ type report struct {
 	Verified    *verifyReport      `json:"archive,omitempty"`
 	Against     *againstReport     `json:"against,omitempty"`
 	Free        *freeReport        `json:"free,omitempty"`
+	Imported    *importReport      `json:"import,omitempty"`
+	Exported    *exportReport      `json:"export,omitempty"`
 	Folders     []folderReport     `json:"folders,omitempty"`
 	// Dropped counts the messages that were appended, in this run or an earlier one, and are there without the flag.
 	Dropped  map[string]int  `json:"dropped_flags,omitempty"`
@@ -191,6 +193,12 @@ func (r *report) incomplete(acceptRefused bool) bool {
 	if s := r.Source; s != nil && s.Failed > 0 || r.Free != nil && r.Free.freed.Incomplete() {
 		return true
 	}
+	if x := r.Exported; x != nil && x.Damaged > 0 {
+		return true
+	}
+	if i := r.Imported; i != nil && len(i.Incomplete) > 0 {
+		return true
+	}
 	d := r.Destination
 	return d != nil && (d.Failed > 0 || d.Refused > 0 && !acceptRefused)
 }
@@ -213,6 +221,12 @@ func (r *report) text() string {
 	if s := r.Source; s != nil && (s.Listed > 0 || r.Error == "") {
 		fmt.Fprintf(&b, "source:      %d listed: %s (%s)\n", s.Listed, counts(
 			"known", s.Known, "fetched", s.Fetched, "linked", s.Linked, "vanished", s.Vanished, "failed", r.named(progress.Source), "not reached", s.Failed-r.named(progress.Source)), size(s.Bytes))
+	}
+	if r.Exported != nil && (r.Exported.Messages > 0 || r.Error == "") {
+		b.WriteString(r.Exported.text())
+	}
+	if r.Imported != nil {
+		b.WriteString(r.Imported.text())
 	}
 	if d := r.Destination; d != nil && (d.Archived > 0 || r.Error == "") {
 		fmt.Fprintf(&b, "destination: %d archived: %s (%s)\n", d.Archived, counts(

@@ -44,6 +44,7 @@ type folderStatus struct {
 	Refused     int       `json:"refused"`
 	Mended      int       `json:"mended"` // there as mended copies
 	Damaged     int       `json:"damaged"`
+	Imported    int       `json:"imported,omitempty"` // of the messages: they came from files
 }
 
 func runStatus(t *terminal, dir string) error {
@@ -57,7 +58,7 @@ func runStatus(t *terminal, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(t.showTraffic(a), t.showVerified(a), t.showFreed(a)); err != nil {
+	if err := cmp.Or(t.showTraffic(a), t.showVerified(a), t.showFreed(a), t.showImports(a)); err != nil {
 		return err
 	}
 	for _, f := range folders {
@@ -158,7 +159,7 @@ func foldersOf(a *archive.Archive) ([]folderStatus, error) {
 			continue
 		}
 		row := folderStatus{Event: "folder", Name: mb.Name, Role: mb.Role, Messages: mb.Messages, Octets: mb.Octets, LastRun: stamp(mb.Ran),
-			Gone: nowhere[mb.Name][archive.Gone], Damaged: mb.Damaged}
+			Gone: nowhere[mb.Name][archive.Gone], Damaged: mb.Damaged, Imported: mb.Imported}
 		if len(destinations) == 0 {
 			rows = append(rows, row)
 		}
@@ -183,6 +184,9 @@ func (f folderStatus) text() string {
 	s := fmt.Sprintf("%s: %d messages, %s", mail.Printable(mail.NameText(f.Name)), f.Messages, size(f.Octets))
 	if f.LastRun != "" {
 		s += ", last run " + f.LastRun
+	}
+	if f.Imported > 0 {
+		s += fmt.Sprintf(", %d from files", f.Imported)
 	}
 	if f.Gone > 0 {
 		s += fmt.Sprintf(", %d gone from the source", f.Gone)

@@ -217,7 +217,11 @@ func (w *watcher) messages() string {
 	if w.both {
 		return fmt.Sprintf("%d/%d fetched, %d/%d brought", w.source.done, w.source.todo, w.destination.done, w.destination.todo)
 	}
-	return fmt.Sprintf("%d/%d messages", w.source.done+w.destination.done, w.source.todo+w.destination.todo)
+	done, todo := w.source.done+w.destination.done, w.source.todo+w.destination.todo
+	if todo == 0 { // nobody has counted them
+		return fmt.Sprintf("%d messages", done)
+	}
+	return fmt.Sprintf("%d/%d messages", done, todo)
 }
 
 // daysOf returns how many days a half takes with what may go in one, and how much that is.

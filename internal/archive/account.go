@@ -45,7 +45,16 @@ func (a *Archive) Bind(account mail.Account, same bool) error {
 func (a *Archive) empty() bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return len(a.keys)+len(a.unsound)+len(a.underway) == 0
+	return onlyImported(a.keys) && onlyImported(a.unsound) && onlyImported(a.underway)
+}
+
+func onlyImported[V any](keys map[key]V) bool {
+	for k := range keys {
+		if !k.imported() {
+			return false
+		}
+	}
+	return true
 }
 
 // bind writes the account into folders.json first: the ledger can be made again from it.

@@ -133,7 +133,7 @@ func (a *Archive) reserve(ref mail.Ref) (key, unsound, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.original == (mail.Account{}) {
+	if a.original == (mail.Account{}) && !ref.Imported() {
 		return key{}, unsound{}, errors.New("the archive is not bound to an account")
 	}
 	k := keyOf(a.original, ref)

@@ -110,6 +110,8 @@ func (a arrival) appendTo(args []any) []any {
 	seen := ""
 	if a.known {
 		validity, uid, seen = e.Ref.Validity, []byte(e.Ref.UID), join(e.Flags)
+	} else if n.key.imported() { // no look at the source will ever tell
+		validity, uid = 0, []byte(mail.LostImportRef("").UID)
 	}
 	_, zone := e.Received.Zone()
 	return append(args, n.key[:], a.folder.id, a.folder.id, a.sub, validity, uid, n.received, zone, n.nth, n.stored, n.octets, n.info,

@@ -41,7 +41,8 @@ type Mailbox struct {
 	Messages int
 	Octets   int64 // of the canonical forms
 	Damaged  int   // of the messages: their files are missing or damaged
-	Gone     bool  // the source has no such mailbox any more
+	Imported int   // of the messages: they came from files
+	Gone     bool  // the source has no such mailbox any more, and no message in it came from a file
 	Ran      time.Time
 }
 
@@ -50,12 +51,13 @@ type Mailbox struct {
 func (a *Archive) Mailboxes() ([]Mailbox, error) {
 	var all []Mailbox
 	err := a.ledger.each(`select m.name, m.delim, m.role, m.no_select, m.subscribed, m.gone, coalesce(m.ran, 0), count(e.id), coalesce(sum(e.octets), 0),
-		coalesce(sum(e.state <> 0), 0) from mailbox m left join entry e on e.mailbox = m.id
+		coalesce(sum(e.state <> 0), 0), coalesce(sum(`+isImported+`), 0) from mailbox m left join entry e on e.mailbox = m.id
 		group by m.id having not (m.guessed or m.gone) or count(e.id) > 0 order by m.name <> ?, m.name`,
 		func(scan func(...any) error) error {
 			var mb Mailbox
 			var ran int64
-			err := scan(&mb.Name, &mb.Delim, &mb.Role, &mb.NoSelect, &mb.Subscribed, &mb.Gone, &ran, &mb.Messages, &mb.Octets, &mb.Damaged)
+			err := scan(&mb.Name, &mb.Delim, &mb.Role, &mb.NoSelect, &mb.Subscribed, &mb.Gone, &ran, &mb.Messages, &mb.Octets, &mb.Damaged, &mb.Imported)
+			mb.Gone = mb.Gone && mb.Imported == 0 // no source ever showed those, and none can take them back
 			mb.Ran = timeOf(ran)
 			all = append(all, mb)
 			return err

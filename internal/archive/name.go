@@ -14,15 +14,27 @@ import (
 // A key is what a message is known by in the archive, for good.
 type key [16]byte
 
-// keyOf returns the key of a message of the account.
+// imported reports whether it is the key of a message that came from a file. Such a key begins with four zero octets:
+// it stands in the file's name, and is what the ledger can be made of again.
+func (k key) imported() bool { return k[0]|k[1]|k[2]|k[3] == 0 }
+
+// keyOf returns the key of a message of the account. What came from a file is of none, and has the same key whatever
+// account the archive is bound to, or will be.
 func keyOf(account mail.Account, ref mail.Ref) key {
 	b := make([]byte, 0, 256)
+	if ref.Imported() {
+		account = mail.Account{}
+	}
 	b = append(append(b, account.String()...), 0)
 	b = append(append(b, ref.Mailbox...), 0)
 	b = append(strconv.AppendUint(b, uint64(ref.Validity), 10), 0)
 	b = append(b, ref.UID...)
 	sum := sha256.Sum256(b)
-	return key(sum[:len(key{})])
+	k := key(sum[:len(key{})])
+	if ref.Imported() {
+		k[0], k[1], k[2], k[3] = 0, 0, 0, 0
+	}
+	return k
 }
 
 // infoSep stands between a message's name and its flags. Windows has no colon in file names.
