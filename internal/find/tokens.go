@@ -2,6 +2,7 @@ package find
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -57,7 +58,15 @@ func (m *mill) ascii(c byte) {
 
 // other takes text without ASCII.
 func (m *mill) other(s string) {
-	for _, r := range decompose(s) {
+	if strings.IndexFunc(s, func(r rune) bool { return simple(r) == unknown }) >= 0 {
+		s = decompose(s)
+	}
+	for _, r := range s {
+		if to := simple(r); to == none {
+			continue
+		} else if to != unknown {
+			r = to
+		}
 		switch kind := kindOf(r); kind {
 		case nothing:
 		case pairs:
@@ -81,6 +90,41 @@ func decompose(s string) string {
 	}, apart)
 	return norm.NFC.String(kept) // what is no accent is part of the letter: Hangul, kana
 }
+
+// What simple returns instead of a character.
+const (
+	unknown = -1 // only decompose tells
+	none    = -2 // nothing is left of it
+)
+
+// simple returns what decompose makes of a character of the most used scripts, whatever stands around it.
+func simple(r rune) rune {
+	switch {
+	case r < tableEnd:
+		return table()[r]
+	case 0x4e00 <= r && r <= 0x9fff, 0xac00 <= r && r <= 0xd7a3: // Han, Hangul
+		return r
+	}
+	return unknown
+}
+
+const tableEnd = 0x700 // Latin, Greek, Cyrillic, Hebrew, Arabic
+
+var table = sync.OnceValue(func() *[tableEnd]rune {
+	var t [tableEnd]rune
+	for r := range rune(tableEnd) {
+		to := []rune(decompose(string(r)))
+		switch len(to) {
+		case 0:
+			t[r] = none
+		case 1:
+			t[r] = to[0]
+		default:
+			t[r] = unknown
+		}
+	}
+	return &t
+})
 
 // isAccent is for the marks that people leave out or put in: those of Latin, Greek and Cyrillic, and vowels of Hebrew and
 // Arabic. In other scripts they are as good as letters.

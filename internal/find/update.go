@@ -11,7 +11,7 @@ import (
 
 // A page is what is read, and then entered in one transaction.
 const (
-	pageMessages = 256
+	pageMessages = 1024
 	pageOctets   = 16 << 20
 )
 
