@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -21,6 +22,7 @@ type Verification struct {
 	Watch   progress.Watch
 	Wanted  func(mail.Mailbox) bool // as Job's
 	Deep    bool                    // read what is there, and compare it octet by octet
+	Allow   retry.Allow             // if set, asked before messages are read; when none may, Run ends with the error
 	Stop    <-chan struct{}
 }
 
@@ -69,6 +71,11 @@ type archived struct {
 }
 
 func (c *comparing) all(ctx context.Context) (err error) {
+	_, done, err := c.Allow.Ask(ctx, nil)
+	if err != nil {
+		return err
+	}
+	done()
 	c.found.Began = time.Now()
 	if c.began, err = c.Archive.BeginVerification(c.found.Verification); err != nil {
 		return err
@@ -166,28 +173,45 @@ func (c *comparing) prove(ctx context.Context, items []mail.Item) error {
 		}
 		proofs[it.Ref.UID] = p
 	}
-	if err := c.read(ctx, read, proofs); err != nil {
+	err := c.read(ctx, read, proofs)
+	if err != nil && !retry.IsNotAllowed(err) {
 		return err
 	}
 	all := make([]archive.Proof, 0, len(items))
 	for _, it := range items {
 		p := proofs[it.Ref.UID]
+		if err != nil && p.Read.IsZero() {
+			continue // it is not its turn today
+		}
 		all = append(all, p)
 		c.count(p, it)
 	}
-	return c.Archive.Prove(c.Account, all)
+	return cmp.Or(c.Archive.Prove(c.Account, all), err)
 }
 
 // read reads messages and judges them.
 func (c *comparing) read(ctx context.Context, items []mail.Item, proofs map[string]archive.Proof) error {
-	if len(items) == 0 {
-		return nil
+	for len(items) > 0 {
+		sizes := make([]int64, len(items))
+		for i, it := range items {
+			sizes[i] = it.Size
+		}
+		n, done, err := c.Allow.Ask(ctx, sizes)
+		if err != nil {
+			return err
+		}
+		err = c.Source.Fetch(ctx, items[:n], func(it mail.Item, body io.Reader) error {
+			p, err := c.compare(proofs[it.Ref.UID], c.archived[it.Ref.UID], body)
+			proofs[it.Ref.UID] = p
+			return err
+		})
+		done()
+		if err != nil {
+			return err
+		}
+		items = items[n:]
 	}
-	return c.Source.Fetch(ctx, items, func(it mail.Item, body io.Reader) error {
-		p, err := c.compare(proofs[it.Ref.UID], c.archived[it.Ref.UID], body)
-		proofs[it.Ref.UID] = p
-		return err
-	})
+	return nil
 }
 
 // compare reads a message. Runs of CR and the last line end are not the source's to keep: POP3 changes them.

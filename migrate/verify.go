@@ -80,6 +80,9 @@ type expected struct {
 }
 
 func (p *proving) prove(ctx context.Context) (err error) {
+	if err := p.run.mayBegin(ctx); err != nil {
+		return err
+	}
 	record := archive.Verification{Account: p.Account, Began: time.Now(), Deep: p.Deep, Sample: p.Sample}
 	if p.began, err = p.Archive.BeginVerification(record); err != nil {
 		return err

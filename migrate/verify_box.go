@@ -190,7 +190,8 @@ func (b *proofBox) judgeAll(ctx context.Context, seen []sighted) error {
 			octets += seen[n].entry.Octets
 			n++
 		}
-		if err := b.judgeSome(ctx, seen[:n]); err != nil {
+		n, err := b.judgeSome(ctx, seen[:n])
+		if err != nil {
 			return err
 		}
 		seen = seen[n:]
@@ -203,18 +204,34 @@ func (b *proofBox) judgeAll(ctx context.Context, seen []sighted) error {
 	return nil
 }
 
-func (b *proofBox) judgeSome(ctx context.Context, seen []sighted) error {
-	var uids []uint32
-	var proofs []archive.Proof
+// judgeSome proves as many of what was seen as may be read now, and returns how many.
+func (b *proofBox) judgeSome(ctx context.Context, seen []sighted) (int, error) {
 	before := make([]archive.Proof, len(seen))
+	toRead := make([]int64, len(seen)) // octets; 0: it need not be read
 	for i, s := range seen {
 		was, is, err := b.Archive.Proved(b.Account, s.Entry)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if is && b.Deep && !was.Read.IsZero() && !was.Read.Before(b.began) && was.UID == s.uid && was.Validity == b.box.status.Validity && was.Mailbox == b.box.name {
 			before[i] = was
 		} else if (b.Deep && (b.sampled == nil || b.sampled[s.Entry]) || s.strict) && !s.byID() {
+			toRead[i] = max(s.entry.Octets, 1)
+		}
+	}
+	n, done, err := b.run.ask(ctx, b.AllowBack, toRead)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	return n, b.judgeThese(ctx, seen[:n], before, toRead)
+}
+
+// judgeThese proves what was seen, with what was proved before and which of it is to be read.
+func (b *proofBox) judgeThese(ctx context.Context, seen []sighted, before []archive.Proof, toRead []int64) error {
+	var uids []uint32
+	for i, s := range seen {
+		if toRead[i] > 0 {
 			uids = append(uids, s.uid)
 		}
 	}
@@ -224,6 +241,7 @@ func (b *proofBox) judgeSome(ctx context.Context, seen []sighted) error {
 	if err != nil {
 		return err
 	}
+	var proofs []archive.Proof
 	for i, s := range seen {
 		p := before[i]
 		if p.Entry != 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,11 +73,16 @@ func runAgainst(ctx context.Context, t *terminal, i *interrupt, o *verifyOptions
 	return t.conclude(rep, began, true, o.report, err)
 }
 
-func (t *terminal) againstDestination(ctx context.Context, i *interrupt, o *verifyOptions, a *archive.Archive, rep *report) error {
+func (t *terminal) againstDestination(ctx context.Context, i *interrupt, o *verifyOptions, a *archive.Archive, rep *report) (err error) {
 	rules, err := o.folders.rules()
 	if err != nil {
 		return err
 	}
+	back, err := o.limits.count(a, &o.account, i)
+	if err != nil {
+		return err
+	}
+	defer func() { err = cmp.Or(err, back.close()) }()
 	login, err := t.login(ctx, &o.account)
 	if err != nil {
 		return err
@@ -86,7 +92,7 @@ func (t *terminal) againstDestination(ctx context.Context, i *interrupt, o *veri
 	watch, end := t.watch(nil, nil)
 	defer end()
 	v := migrate.Verification{Deep: o.deep || o.sample > 0, Sample: o.sample,
-		Job: migrate.Job{Archive: a, Destination: dst, Account: o.account.account.Key(), Rules: rules, IncludeGone: o.includeGone, Watch: watch, Stop: i.stop}}
+		Job: migrate.Job{Archive: a, Destination: dst, Account: o.account.account.Key(), Rules: rules, IncludeGone: o.includeGone, Watch: watch, Stop: i.stop, AllowBack: back.look(archive.Down)}}
 	got, err := v.Run(ctx)
 	rep.Against = newAgainst(got.Verification, o)
 	rep.Against.LeftOut, rep.Against.Rewrites = got.LeftOut, got.Rewrites
@@ -99,10 +105,15 @@ func (t *terminal) againstDestination(ctx context.Context, i *interrupt, o *veri
 	return err
 }
 
-func (t *terminal) againstSource(ctx context.Context, i *interrupt, o *verifyOptions, a *archive.Archive, rep *report) error {
+func (t *terminal) againstSource(ctx context.Context, i *interrupt, o *verifyOptions, a *archive.Archive, rep *report) (err error) {
 	if o.sample > 0 {
 		return usageError{errors.New("--sample is for destinations"), "give --deep, or neither"}
 	}
+	from, err := o.limits.count(a, &o.account, i)
+	if err != nil {
+		return err
+	}
+	defer func() { err = cmp.Or(err, from.close()) }()
 	src, err := t.openSource(ctx, &o.account)
 	if err != nil {
 		return err
@@ -111,7 +122,7 @@ func (t *terminal) againstSource(ctx context.Context, i *interrupt, o *verifyOpt
 	watch, end := t.watch(nil, nil)
 	defer end()
 	got, err := backup.Verification{Source: src, Archive: a, Account: o.account.account.Key(), Watch: watch,
-		Wanted: o.folders.wanted(), Deep: o.deep, Stop: i.stop}.Run(ctx)
+		Wanted: o.folders.wanted(), Deep: o.deep, Stop: i.stop, Allow: from.look(archive.Down)}.Run(ctx)
 	rep.Against = newAgainst(got.Verification, o)
 	rep.Against.LeftOut, rep.Against.source = got.Gone, true
 	for _, f := range got.Findings {

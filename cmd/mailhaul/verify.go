@@ -44,6 +44,7 @@ type verifyOptions struct {
 	deep        bool
 	sample      int
 	includeGone bool
+	limits      limitOptions
 	folders     folderOptions
 	report      reportFile
 }
@@ -59,6 +60,7 @@ func (o *verifyOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.sample, "sample", 0, "with --against: read only `N` messages, always the same")
 	f.BoolVar(&o.includeGone, "include-gone", false, "with --against: look also for what the source does not show any more")
 	o.account.addFlags(f, true)
+	f.Var(&o.limits.download, "daily-download", "with --against: stop when so much came from the account in 24 hours, as 2.5GB, or none")
 	o.folders.addFlags(f)
 	o.report.addFlag(f)
 }
