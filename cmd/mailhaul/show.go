@@ -104,7 +104,7 @@ func runShow(ctx context.Context, t *terminal, o showOptions, dir, id string) er
 		return t.showJSON(e, body)
 	}
 	return t.page(func(out io.Writer, columns int) error {
-		s := showing{out: out, entry: e, headers: o.headers, links: true}
+		s := showing{out: wrapped(out, columns), entry: e, headers: o.headers, links: true}
 		return s.message(body)
 	})
 }
@@ -181,7 +181,7 @@ func (t *terminal) showPart(m io.Reader, o showOptions) error {
 		if o.output == "" && p.IsText() && ok && term.IsTerminal(int(f.Fd())) {
 			text, err := parts.ReadText(p, body, maxShown, true)
 			if err == nil {
-				err = t.page(func(out io.Writer, _ int) error { return writeText(out, text) })
+				err = t.page(func(out io.Writer, columns int) error { return writeText(wrapped(out, columns), text) })
 			}
 			return firstOf(err, errFound)
 		}

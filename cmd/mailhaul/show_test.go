@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -152,6 +153,19 @@ func TestFit(t *testing.T) {
 	} {
 		if got := fit(text, 6); got != want || columnsIn(got) != 6 {
 			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestWrap guards that long lines are broken behind blanks, and that nothing of them is lost.
+func TestWrap(t *testing.T) {
+	for text, want := range map[string]string{
+		"short\n": "short\n", "one two three four\n": "one two\nthree four\n", "abcdefghijklmno\n": "abcdefghij\nklmno\n", "  in dented lines\n\nx": "  in\ndented\nlines\n\nx",
+		"北京北京北京\n": "北京北京北\n京\n", "a 北京北京北京\n": "a 北京北京\n北京\n", "exactly 10\n": "exactly 10\n", "": "",
+	} {
+		var out strings.Builder
+		if _, err := io.WriteString(wrapped(&out, 10), text); err != nil || out.String() != want {
+			t.Errorf("%q: %q, want %q", text, out.String(), want)
 		}
 	}
 }

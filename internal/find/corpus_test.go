@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 		"الرسالة": "sisimai-lhost-googlegroups-03.eml",
 		`"هذه الرسالة هو إعلامك"`: "sisimai-lhost-googlegroups-03.eml",
 		"اعلامك":                 "sisimai-lhost-googlegroups-03.eml", // without hamza
-		"می‌خواهید ارتباط":       "sisimai-lhost-googlegroups-08.eml",
+		"می\u200cخواهید ارتباط":  "sisimai-lhost-googlegroups-08.eml",
 		"ميخواهيد":               "sisimai-lhost-googlegroups-08.eml", // Arabic ya, no joiner
 		`"نام گروه را به درستی"`: "sisimai-lhost-googlegroups-08.eml",
 		"שהקבוצה":                "sisimai-lhost-googlegroups-10.eml",

@@ -54,7 +54,17 @@ func (x *Index) IDs(ctx context.Context, q Query) ([]int64, error) {
 		}
 	}
 	c, err := q.root.condition(asking{x, ctx})
-	if err != nil {
+	if isDamage(err) { // where the work up to here did not look
+		if err = x.renew(ctx, err); err == nil {
+			c, err = q.root.condition(asking{x, ctx})
+		}
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case code(err) != 0:
+		return nil, trouble(err)
+	case err != nil:
 		return nil, err
 	}
 	return x.archive.Find(c)

@@ -41,6 +41,14 @@ func TestIndexIsMadeAgain(t *testing.T) {
 			t.Errorf("%s: %d found, want %d", name, len(got), len(want))
 		}
 	}
+	st, err := openStore(t.Context(), s.Archive)
+	mustDo(t, err)
+	_, err = st.conn.ExecContext(t.Context(), "update words_data set block = randomblob(length(block)) where id > 1")
+	mustDo(t, err)
+	mustDo(t, st.close())
+	if got := s.ask("words"); !slices.Equal(got, want) {
+		t.Errorf("with words damaged: %d found", len(got))
+	}
 	mustDo(t, os.Remove(s.index()))
 	if got := s.ask("words"); !slices.Equal(got, want) {
 		t.Errorf("missing: %d found", len(got))

@@ -134,7 +134,7 @@ func tryStore(ctx context.Context, path string) (*store, error) {
 	}
 	u.RawQuery = url.Values{
 		"mode":    {"rwc"},
-		"_pragma": {"busy_timeout(60000)", "synchronous(NORMAL)", "temp_store(MEMORY)", "journal_mode(TRUNCATE)", "cache_size(-8000)"},
+		"_pragma": {"busy_timeout(60000)", "synchronous(NORMAL)", "temp_store(MEMORY)", "journal_mode(DELETE)", "cache_size(-8000)"},
 	}.Encode()
 	db, err := sql.Open("sqlite", u.String())
 	if err != nil {

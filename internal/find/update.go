@@ -19,18 +19,33 @@ const (
 // there, and the next Update goes on from there. Others may be about the same.
 func (x *Index) Update(ctx context.Context) error {
 	err := x.update(ctx)
-	if isDamage(err) {
-		path := x.store.path
-		x.note = "the index was damaged and is made again"
-		x.Close()
-		if x.store, err = remakeStore(ctx, path); err == nil {
-			err = x.update(ctx)
-		}
+	if x.store != nil && (isDamage(err) || isReadOnly(err) && x.store.temp == "") {
+		err = x.renew(ctx, err)
 	}
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return trouble(err)
+}
+
+// renew goes on after an error with another index: in the place of a damaged one with a new one, where the archive cannot be
+// written to with a copy.
+func (x *Index) renew(ctx context.Context, why error) (err error) {
+	path, temp := x.store.path, x.store.temp
+	x.Close()
+	switch {
+	case temp != "":
+		x.store, err = copyStore(ctx, "")
+	case isDamage(why):
+		x.note = "the index was damaged and is made again"
+		x.store, err = remakeStore(ctx, path)
+	default:
+		x.store, err = copyStore(ctx, path)
+	}
+	if err != nil {
+		return err
+	}
+	return x.update(ctx)
 }
 
 func (x *Index) update(ctx context.Context) (err error) {
