@@ -26,7 +26,7 @@ func TestAdditions(t *testing.T) {
 	if err := a.Prove(there, []Proof{{Entry: 1, Verdict: ProvedPresent}, {Entry: 99, Verdict: ProvedPresent}}); err == nil {
 		t.Error("an entry that is not there was proved")
 	}
-	if err := a.IntendFree(there, []Freed{{Entry: 1}, {Entry: 99}}); err == nil {
+	if err := a.IntendFree(source, []Freed{{Entry: 1}, {Entry: 99}}); err == nil {
 		t.Error("an entry that is not there was to be freed")
 	}
 	checkAdditions(t, "what was rolled back", a, day, 0)
@@ -36,7 +36,7 @@ func TestAdditions(t *testing.T) {
 		_, err = a.BeginVerification(Verification{Account: there, Began: day})
 		mustDo(t, err)
 		mustDo(t, a.AddTraffic(there, day, [2]int64{1, 1}))
-		mustDo(t, a.IntendFree(there, []Freed{{Entry: 1}}))
+		mustDo(t, a.IntendFree(source, []Freed{{Entry: 1}}))
 		checkAdditions(t, "one of each", a, day, 1)
 		checkAdditions(t, "one of each, to a reader", v, day, 1)
 	}

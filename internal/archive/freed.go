@@ -44,7 +44,8 @@ create table if not exists freed (
 create index if not exists freed_open on freed (witness) where state = 1`}
 
 // IntendFree notes that messages are about to be taken out of the account. When it returns, that is on disk; after an error
-// none of it is.
+// none of it is. Where mail was put back into this account from here, what is known of them there as a destination is forgotten:
+// they can be put back again.
 func (a *Archive) IntendFree(account mail.Account, all []Freed) error {
 	return a.write("free", func() error {
 		id, err := a.witness(account)
@@ -53,12 +54,23 @@ func (a *Archive) IntendFree(account mail.Account, all []Freed) error {
 		}
 		for i := 0; i < len(all) && err == nil; i++ {
 			f := all[i]
+			if err = a.forgetThere(account, f); err != nil {
+				break
+			}
 			_, err = a.ledger.exec(`insert or replace into freed (entry, witness, mailbox, validity, uid, octets, state, at, siblings)
 				values (?, ?, ?, ?, ?, ?, ?, ?, case when ? then (select max(id) from entry) else 0 end)`, f.Entry, id, []byte(f.Ref.Mailbox), f.Ref.Validity, []byte(f.Ref.UID), f.Octets,
 				RemovalIntended, time.Now().Unix(), f.Everywhere)
 		}
 		return err
 	})
+}
+
+// forgetThere forgets the outcomes of an entry, and of those that go with it, at the account it goes from.
+func (a *Archive) forgetThere(account mail.Account, f Freed) error {
+	_, err := a.ledger.exec(`delete from outcome where `+toDestination+` and state <> ? and (entry = ? or ? and entry in (select o.id
+		from entry x join entry o on o.identity = x.identity where x.id = ? and x.identity <> '' and o.identity <> ''))`,
+		destArgs(account, Intended, f.Entry, f.Everywhere, f.Entry)...)
+	return err
 }
 
 // SettleFree notes what became of messages that were intended, in one transaction.

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"testing"
@@ -15,6 +16,31 @@ func freed(ids ...int64) (all []Freed) {
 		all = append(all, Freed{Entry: id, Ref: mail.Ref{Mailbox: "INBOX", Validity: epoch, UID: strconv.FormatInt(id, 10)}, Octets: 100 * id})
 	}
 	return all
+}
+
+// TestFreedAgain guards that what was put back into the account, and taken out of it again, can be put back once more.
+func TestFreedAgain(t *testing.T) {
+	a := open(t, ramDir(t))
+	defer func() { shut(t, a) }()
+	mustTake(t, a, fourLetters...)
+	for _, dest := range []mail.Account{source, there} {
+		for id := range int64(3) {
+			mustDo(t, a.Intend(dest, []Intent{{Entry: id + 1, Mailbox: "INBOX", Validity: 7, Next: 1}}))
+		}
+		mustDo(t, a.Settle(dest, []Outcome{{Entry: 1, State: Done, UID: 1}, {Entry: 2, State: Done, UID: 2}}))
+	}
+	mustDo(t, a.IntendFree(source, freed(1, 3)))
+	for dest, want := range map[mail.Account]string{source: "[1 4]", there: "[4]"} {
+		var ids []int64
+		for _, mailbox := range []string{fourLetters[0].item.Ref.Mailbox, fourLetters[3].item.Ref.Mailbox} {
+			entries, err := a.Pending(dest, Wanted{Gone: true}, mailbox, 0, 10)
+			mustDo(t, err)
+			for _, e := range entries {
+				ids = append(ids, e.ID)
+			}
+		}
+		checkIs(t, "pending at "+dest.String(), fmt.Sprint(ids), want) // what is only intended is settled first, there as here
+	}
 }
 
 // TestFreed guards the written record of what was taken out of an account.
