@@ -191,10 +191,8 @@ func (r *freeing) plan(ctx context.Context) error {
 			return err
 		}
 	}
-	// What follows may take long, and a POP3 session keeps others out.
-	if err := r.From.End(ctx); ctx.Err() != nil {
-		return err
-	}
+	// What follows may take long, and a POP3 session keeps others out. How one ends that has only looked does not matter.
+	_ = r.From.End(ctx)
 	if len(r.freed.Unable) == len(boxes) {
 		return r.freed.Unable[0]
 	}

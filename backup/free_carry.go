@@ -328,9 +328,7 @@ func (r *carrying) lookAgain(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.From.End(ctx); ctx.Err() != nil {
-		return err
-	}
+	_ = r.From.End(ctx)
 	if r.freed.areLabels() { // what they hold is no sum of what they show, and what is in the trash counts
 		return nil
 	}

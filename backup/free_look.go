@@ -202,9 +202,12 @@ func (b *freeBox) provedAt(dest mail.Account) (map[int64]bool, error) {
 	return proved, err
 }
 
-// MaySame reports whether two accounts may be one: the same user at the same host, or at hosts of one domain.
+// MaySame reports whether two accounts may be one: the same user at the same host, or at hosts of one domain. Many servers
+// know a user with the domain and without.
 func MaySame(a, b mail.Account) bool {
-	return strings.EqualFold(a.User, b.User) && domainOf(a.Host) == domainOf(b.Host)
+	user, at, _ := strings.Cut(strings.ToLower(a.User), "@")
+	other, where, _ := strings.Cut(strings.ToLower(b.User), "@")
+	return user == other && (at == where || at == "" || where == "") && domainOf(a.Host) == domainOf(b.Host)
 }
 
 // domainOf leaves off the first label of a host that has more than two: pop.example.org and imap.example.org are of one.
@@ -223,12 +226,11 @@ type verdict struct {
 }
 
 func (b *freeBox) judge(it mail.Item) verdict {
-	e, archived := b.entries[it.Ref.UID]
-	switch {
-	case archived:
+	if e, archived := b.entries[it.Ref.UID]; archived {
 		return verdict{candidate: candidate{Leaving{e.id, it}, e.received, b.doubtOf(it, e)}, stay: b.reason(it, e)}
-	case b.Archive.Hurt(it.Ref):
-		return verdict{candidate{Leaving: Leaving{Item: it}}, StayDamaged, "its file is missing or damaged; backup fetches it again"}
+	}
+	if id := b.Archive.Hurt(it.Ref); id != 0 {
+		return verdict{candidate{Leaving: Leaving{id, it}}, StayDamaged, "its file is missing or damaged; backup fetches it again"}
 	}
 	return verdict{candidate{Leaving: Leaving{Item: it}}, StayNew, ""}
 }

@@ -358,6 +358,11 @@ func TestMaySame(t *testing.T) {
 		{"example.org", "example.net", false}, {"example.org", "imap.example.org", true}, {"127.0.0.1", "127.0.0.1", true},
 		{"127.0.0.1", "10.0.0.1", false}, {"::1", "::1", true}, {"localhost", "localhost", true},
 	} {
+		for user, want := range map[string]bool{"me@example.org": c.want, "ME@EXAMPLE.ORG": c.want, "me": c.want, "me@other.example": false} {
+			if got := backup.MaySame(mail.Account{Host: c.a, User: user}, mail.Account{Host: c.b, User: "me@example.org"}); got != want {
+				t.Errorf("MaySame(%s at %s, me@example.org at %s) = %v, want %v", user, c.a, c.b, got, want)
+			}
+		}
 		got := backup.MaySame(mail.Account{Protocol: "pop3", Host: c.a, User: "Me"}, mail.Account{Protocol: "imap", Host: c.b, User: "me"})
 		if got != c.want || backup.MaySame(mail.Account{Host: c.a, User: "me"}, mail.Account{Host: c.b, User: "you"}) {
 			t.Errorf("MaySame(%s, %s) = %v, want %v, and never for two users", c.a, c.b, got, c.want)

@@ -108,6 +108,9 @@ func (s *freeReport) text() string {
 	return b.String()
 }
 
+// Lines are the text for a page.
+func (s *freeReport) Lines() []string { return strings.Split(strings.TrimSpace(s.text()), "\n") }
+
 // over returns how much more than the target is left, or would be.
 func (s *freeReport) over() int64 {
 	left := s.ListedBytes - s.GoesBytes - s.GoneBytes

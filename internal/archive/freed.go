@@ -190,9 +190,9 @@ func (l *ledger) freedNow(id string) (string, error) {
 	return text, diskError("read", ledgerFile, err)
 }
 
-// Hurt reports whether the message is known, and its file here is missing or damaged.
-func (a *Archive) Hurt(ref mail.Ref) bool {
+// Hurt returns the entry of a message that is known, and whose file here is missing or damaged; 0: it is none.
+func (a *Archive) Hurt(ref mail.Ref) (entry int64) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return a.unsound[keyOf(a.original, ref)].id != 0
+	return a.unsound[keyOf(a.original, ref)].id
 }

@@ -130,7 +130,7 @@ func TestFreedIsNotGone(t *testing.T) {
 		if n, err := a.Unsound("INBOX", epoch); err != nil || n != 0 {
 			t.Errorf("%s: %d are to be asked for again, %v: the source has them no more", name, n, err)
 		}
-		if ref := letters[0].item.Ref; !a.Hurt(ref) || a.Hurt(letters[4].item.Ref) {
+		if ref := letters[0].item.Ref; a.Hurt(ref) != 1 || a.Hurt(letters[4].item.Ref) != 0 {
 			t.Errorf("%s: Hurt does not tell the damaged one", name)
 		}
 		shut(t, a)

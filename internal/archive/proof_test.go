@@ -97,8 +97,8 @@ func TestDamageIsNotAdopted(t *testing.T) {
 		touched := time.Now().Add(time.Duration(hours+1) * time.Hour)
 		mustDo(t, os.Chtimes(filepath.Join(a.root.Name(), "cur"), touched, touched)) // so that the folder is looked through
 		a = reopened(t, a)
-		if a.Has(e.Ref) || !a.Hurt(e.Ref) || len(allEntries(t, a)) != 2 {
-			t.Errorf("Has %v, Hurt %v, %d entries; want the damaged one damaged", a.Has(e.Ref), a.Hurt(e.Ref), len(allEntries(t, a)))
+		if a.Has(e.Ref) || a.Hurt(e.Ref) != 1 || len(allEntries(t, a)) != 2 {
+			t.Errorf("Has %v, Hurt %d, %d entries; want the damaged one damaged", a.Has(e.Ref), a.Hurt(e.Ref), len(allEntries(t, a)))
 		}
 	}
 	mustTake(t, a, letterOne) // which the source still has
