@@ -15,6 +15,7 @@
 // # What we write
 //
 // The mbox we write is mboxrd, and says so in its From_ lines, so that it can be read back to the octet: every message is
-// followed by one LF more, every line of it that begins with ">"s and "From " has one ">" more, and nothing is on top.
+// followed by an empty line, every line of it that begins with ">"s and "From " has one ">" more, and nothing is on top. A
+// message without a last line end gets one, and its From_ line says so.
 // What an mbox has no place for, flags and the time of arrival with its zone, stands in a file of JSON lines beside it.
 package mbox

@@ -142,7 +142,7 @@ func (x *Exporter) Folder(mb mail.Mailbox) error {
 // A loaded message is known to be whole: it was read once.
 type loaded struct {
 	Outgoing
-	crs bool // it holds a CR before a CRLF
+	shape Shape
 }
 
 // Add exports a message. One that cannot be read whole is an error, nothing of it is written, and the next can be added.
@@ -163,16 +163,16 @@ func (x *Exporter) load(m Outgoing) (loaded, error) {
 		return l, err
 	}
 	defer in.Close()
-	var crs HoldsCRs
+	shape := NewShape()
 	kept := bytes.NewBuffer(x.loaded[:0])
-	n, err := io.Copy(io.MultiWriter(kept, &crs), io.LimitReader(in, keepOctets+1))
+	n, err := io.Copy(io.MultiWriter(kept, shape), io.LimitReader(in, keepOctets+1))
 	if err == nil && n > keepOctets {
-		_, err = io.Copy(&crs, in)
+		_, err = io.Copy(shape, in)
 	}
 	if err != nil {
 		return l, err
 	}
-	l.crs, x.loaded = crs.Found, kept.Bytes()
+	l.shape, x.loaded = *shape, kept.Bytes()
 	if n <= keepOctets {
 		l.Open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(kept.Bytes())), nil }
 	}

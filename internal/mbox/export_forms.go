@@ -38,7 +38,7 @@ func appendTo(w *Writer, l loaded) error {
 		return err
 	}
 	defer in.Close()
-	return w.Append(in, l.Received, l.crs)
+	return w.Append(in, l.Received, l.shape)
 }
 
 // A tree is a directory of its own.

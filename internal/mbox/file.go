@@ -196,7 +196,7 @@ func orSeen(flags mail.Flags, told bool) mail.Flags {
 // Of others nobody knows more than that the message was put into the file then, by whatever program: what its own
 // header says counts more.
 func receivedOf(from FromLine, h mail.Header) time.Time {
-	if from.Sender == OwnSender || from.Zoned || h.Arrived().IsZero() {
+	if from.isOwn() || from.Zoned || h.Arrived().IsZero() {
 		return from.Date
 	}
 	return time.Time{}

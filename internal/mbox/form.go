@@ -11,6 +11,14 @@ import (
 // OwnSender is who our From_ lines name: by it we know that a file is read back as we have written it.
 const OwnSender = "mailhaul-mboxrd"
 
+// openSender is who they name before a message whose last line has no end.
+const openSender = OwnSender + "-open"
+
+// isOwn reports whether we have written a From_ line.
+func (f FromLine) isOwn() bool {
+	return (f.Sender == OwnSender || f.Sender == openSender) && !f.Date.IsZero()
+}
+
 // A Form is how an mbox is to be read.
 type Form struct {
 	Own      bool   // we have written it
@@ -58,7 +66,7 @@ func beginning(head []byte) (Form, error) {
 	if !ok {
 		return f, ErrNotMbox
 	}
-	if from.Sender == OwnSender && !from.Date.IsZero() {
+	if from.isOwn() {
 		return Form{Own: true, Quoted: true, Name: "mboxrd", Why: "mailhaul has written it"}, nil
 	}
 	f.Dateless = from.Date.IsZero()

@@ -189,6 +189,10 @@ func (r *Reader) isNext(line []byte, from FromLine) bool {
 
 // give puts a line out. The line end that may be the file's is held back until it is known what follows.
 func (r *Reader) give(line []byte, begins bool) {
+	if r.form.Own && !r.whole {
+		r.giveOwn(line, begins)
+		return
+	}
 	r.outHeld, r.held = r.held, nil
 	base := r.pos - int64(len(line))
 	text := bytes.TrimRight(line, "\r\n")
@@ -198,8 +202,6 @@ func (r *Reader) give(line []byte, begins bool) {
 	}
 	switch {
 	case r.whole:
-	case r.form.Own && line[len(line)-1] == '\n':
-		line, r.held = line[:len(line)-1], lineEnd(line[len(line)-1:])
 	case empty && base >= r.no:
 		line, r.held = nil, lineEnd(line)
 	case base < r.no && r.pos > r.no: // what Content-Length counts ends within the line
@@ -215,6 +217,27 @@ func (r *Reader) give(line []byte, begins bool) {
 	r.out = line
 }
 
+// giveOwn puts out a line of what we have written. The last line end is the file's, and of a message whose last line has
+// none, the one before it too.
+func (r *Reader) giveOwn(line []byte, begins bool) {
+	keep, held := 1, len(r.held)
+	if r.From.Sender == openSender {
+		keep = 2
+	}
+	if begins && isQuoted(line) {
+		line = line[1:]
+	}
+	switch {
+	case bytes.Equal(line, lf):
+		r.outHeld, r.out, r.held = lfs[:max(0, held+1-keep)], nil, lfs[:min(held+1, keep)]
+	case line[len(line)-1] == '\n':
+		r.outHeld, r.out, r.held = lfs[:held], line[:len(line)-1], lf
+	default:
+		r.outHeld, r.out, r.held = lfs[:held], line, nil
+	}
+	r.End = r.pos - int64(len(r.held))
+}
+
 // readHeader looks for a length, and at the end of the header whether it fits.
 func (r *Reader) readHeader(text []byte, empty bool) {
 	if !empty {
@@ -227,7 +250,7 @@ func (r *Reader) readHeader(text []byte, empty bool) {
 	}
 }
 
-var lf, crlf = []byte("\n"), []byte("\r\n")
+var lf, crlf, lfs = []byte("\n"), []byte("\r\n"), []byte("\n\n")
 
 // lineEnd returns a copy of a line end: the buffer it stands in is read into again.
 func lineEnd(b []byte) []byte {

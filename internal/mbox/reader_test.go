@@ -127,8 +127,8 @@ func TestWriter(t *testing.T) {
 			t.Errorf("message %d: %.100q came back as %.100q", i, all[i], back)
 		}
 	}
-	if n := bytes.Count(octets, []byte("\nFrom ")); n != len(all)-1 {
-		t.Errorf("%d lines begin with From, of %d messages", n+1, len(all))
+	if n := bytes.Count(octets, []byte("\n\nFrom ")); n != len(all)-1 {
+		t.Errorf("%d lines that begin with From are there behind an empty one, of %d messages", n+1, len(all))
 	}
 }
 
@@ -136,9 +136,9 @@ func write(t testing.TB, all [][]byte) []byte {
 	var out bytes.Buffer
 	w := NewWriter(&out)
 	for _, m := range all {
-		var crs HoldsCRs
-		crs.Write(m)
-		if err := w.Append(bytes.NewReader(m), time.Unix(820631134, 0), crs.Found); err != nil {
+		shape := NewShape()
+		shape.Write(m)
+		if err := w.Append(bytes.NewReader(m), time.Unix(820631134, 0), *shape); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -25,10 +25,15 @@ func (w *Writer) Flush() error { return w.out.Flush() }
 // asctime is how a From_ line says a date, in UTC (RFC 4155).
 const asctime = "Mon Jan _2 15:04:05 2006"
 
-// Append writes one message, given in canonical form. It is written with LF line ends if it then can be read back, which
-// takes a pass over it: crs says whether it holds a CR before a CRLF.
-func (w *Writer) Append(message io.Reader, received time.Time, crs bool) error {
-	if err := w.write([]byte("From " + OwnSender + " " + received.UTC().Format(asctime) + "\n")); err != nil {
+// Append writes one message, given in canonical form, whose Shape a pass over it has shown. It is written with LF line
+// ends, if it then can be read back. One without a last line end gets one, which its From_ line says: there are readers
+// that know the next only by the empty line before it.
+func (w *Writer) Append(message io.Reader, received time.Time, s Shape) error {
+	sender, end := OwnSender, lf
+	if s.Open {
+		sender, end = openSender, lfs
+	}
+	if err := w.write([]byte("From " + sender + " " + received.UTC().Format(asctime) + "\n")); err != nil {
 		return err
 	}
 	in := bufio.NewReaderSize(message, readerBuffer)
@@ -39,7 +44,7 @@ func (w *Writer) Append(message io.Reader, received time.Time, crs bool) error {
 		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
 			return err
 		}
-		if werr := w.line(line, start, &cr, crs); werr != nil {
+		if werr := w.line(line, start, &cr, s.CRs); werr != nil {
 			return werr
 		}
 		start = err == nil
@@ -52,7 +57,7 @@ func (w *Writer) Append(message io.Reader, received time.Time, crs bool) error {
 			return err
 		}
 	}
-	return w.write(lf)
+	return w.write(end)
 }
 
 // line writes a line or a part of one.
@@ -92,32 +97,36 @@ func (w *Writer) write(p []byte) error {
 	return err
 }
 
-// HoldsCRs returns a writer that finds out whether what is written to it, which is in canonical form, holds a CR before a
-// CRLF.
-type HoldsCRs struct {
-	Found bool
-	crs   int
+// A Shape is what is to be known of a message before it is written. What it is written is in canonical form.
+type Shape struct {
+	CRs  bool // it holds a CR before a CRLF
+	Open bool // its last line has no end
+	run  int  // CRs
 }
 
+// NewShape returns the Shape of nothing, to be written to.
+func NewShape() *Shape { return &Shape{Open: true} }
+
 // Write takes the next octets; it never fails.
-func (h *HoldsCRs) Write(p []byte) (int, error) {
-	for rest := p; !h.Found && len(rest) > 0; {
-		switch {
-		case rest[0] == '\r':
-			h.crs++
+func (s *Shape) Write(p []byte) (int, error) {
+	if len(p) > 0 {
+		s.Open = p[len(p)-1] != '\n'
+	}
+	for rest := p; !s.CRs && len(rest) > 0; {
+		switch rest[0] {
+		case '\r':
+			s.run++
 			rest = rest[1:]
-		case rest[0] == '\n':
-			h.Found = h.crs > 1
-			h.crs = 0
-			rest = rest[1:]
-		default:
-			h.crs = 0
-			i := bytes.IndexByte(rest, '\r')
-			if i < 0 {
-				i = len(rest)
-			}
-			rest = rest[i:]
+			continue
+		case '\n':
+			s.CRs = s.run > 1
 		}
+		s.run = 0
+		i := bytes.IndexByte(rest, '\r')
+		if i < 0 {
+			return len(p), nil
+		}
+		rest = rest[i:]
 	}
 	return len(p), nil
 }
