@@ -25,7 +25,7 @@ const (
 var windowsDevices = regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)`)
 
 // ownNames are names, and ends of names, that mean something else to whoever reads an export.
-var ownNames = regexp.MustCompile(`(?i)(?:^|\.)(mbox|mbx|jsonl|eml|emlx|sbd|msf|zip|cur|new|tmp)$`)
+var ownNames = regexp.MustCompile(`(?i)(?:^(cur|new|tmp|mbox)|\.(mbox|mbx|jsonl|eml|emlx|sbd|msf|zip))$`)
 
 // SafeName makes a name out of foreign text that every file system takes for the same name and nothing else: no
 // separators, no devices, nothing invisible, no dots or blanks at its ends, at most max octets.
@@ -63,7 +63,7 @@ func (n *Names) Folder(levels []string) string {
 	raw := strings.Join(levels, "\x00")
 	var safe []string
 	for _, l := range levels {
-		name := ownNames.ReplaceAllString(SafeName(l, maxLevelName), "_$1")
+		name := ownNames.ReplaceAllString(SafeName(l, maxLevelName), "_$1$2")
 		if name == "" || hasMarks(name) {
 			name = strings.Trim(name+"~"+shortHash(l), "~")
 		}
