@@ -227,7 +227,7 @@ func (w *town) post(ts *testscript.TestScript, args []string) {
 	day, err := time.ParseInLocation(time.DateOnly, args[1], time.Local)
 	ts.Check(err)
 	octets := strings.ReplaceAll(ts.ReadFile(args[2]), "\n", "\r\n")
-	w.to.CreateMailbox(args[0], "")
+	w.to.CreateMailbox(args[0], map[string]string{"Trash": `\Trash`}[args[0]])
 	w.to.Deliver(args[0], postoffice.Message{Octets: []byte(octets), Received: day.Add(12 * time.Hour), Flags: args[3:]})
 }
 

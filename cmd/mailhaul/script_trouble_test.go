@@ -49,6 +49,7 @@ var troubles = map[string]map[string]func(*postoffice.Trouble){
 		"breaks":        fault(postoffice.Fault{Verb: "UID FETCH", Match: dots, End: postoffice.FIN}),
 		"alters":        func(t *postoffice.Trouble) { t.Keep = postoffice.Rewriting(upperDots) },
 		"greedy":        func(t *postoffice.Trouble) { t.Greedy = true },
+		"moves":         func(t *postoffice.Trouble) { t.Without, t.With = []string{"UIDPLUS"}, []string{"MOVE"} },
 		"no-expunge":    func(t *postoffice.Trouble) { t.Without = []string{"UIDPLUS"} },
 		"loses-expunge": fault(postoffice.Fault{Verb: "UID EXPUNGE", Do: postoffice.Done, End: postoffice.FIN}),
 		"bye":           fault(postoffice.Fault{Verb: "LOGIN", Times: 1, Say: "* BYE try again in 1 second", End: postoffice.FIN}),
