@@ -129,10 +129,7 @@ func (m *removing) there(items []mail.Item) ([]mail.Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[mail.Ref]bool)
-	for _, it := range now {
-		known[it.Ref] = true
-	}
+	known := refsOf(now)
 	for _, it := range items {
 		if !known[it.Ref] {
 			m.Done(it, m.why(mail.CauseVanished, errors.New("the server does not show the message any more")))
@@ -198,11 +195,21 @@ func (m *removing) take(items []mail.Item) error {
 	}
 	var no *imap.Error
 	errors.As(err, &no)
-	gone, err := m.settle(items, no)
+	left, err := m.settle(items)
 	if err != nil {
 		return err
 	}
-	return m.after(gone, told)
+	gone := m.report(items, left, no)
+	if err := m.after(gone, told); err != nil {
+		return err
+	}
+	switch {
+	case len(left) == 0:
+		return nil
+	case no != nil:
+		return m.refusal(no)
+	}
+	return strange(saysGone)
 }
 
 // command has the messages go, and returns how many the server tells gone in answer to that. A NO may have come when some of
@@ -230,47 +237,52 @@ func (m *removing) command(items []mail.Item) (told int, err error) {
 	return m.guard.known().expunged - before, err
 }
 
-// settle reports what became of a batch, to which the server said no, or OK. What it still shows is not gone; it has its mark
-// taken off, and that it stays is an error.
-func (m *removing) settle(items []mail.Item, no *imap.Error) (gone []mail.Item, err error) {
+const saysGone = "the server says that the message is gone, and still shows it"
+
+// settle returns what of a batch the server still shows, whatever it has said, after the marks were taken off that.
+func (m *removing) settle(items []mail.Item) ([]mail.Item, error) {
 	left, err := m.session.items(m.mailbox, uidsOf(items))
-	if err != nil {
-		return nil, err
+	if err != nil || m.way.how != mail.RemovalExpunge {
+		return left, err
 	}
-	unmarked := m.unmark(uidsOf(left))
-	if err := sessionOnly(unmarked); err != nil {
-		return nil, err
-	}
-	stays := make(map[mail.Ref]bool)
-	for _, it := range left {
-		stays[it.Ref] = true
-	}
-	why := errors.New("the server says that the message is gone, and still shows it")
-	if no != nil {
-		why = answer(no)
-	}
-	m.pending = nil
+	err = m.unmark(uidsOf(left))
+	stays := refsOf(left)
 	for _, it := range items {
-		if stays[it.Ref] {
-			m.Done(it, m.why(mail.CauseRefused, why))
-			continue
-		}
-		delete(m.marked, it.Ref)
-		m.Done(it, nil)
-		gone = append(gone, it)
-	}
-	switch {
-	case len(left) == 0:
-		return gone, nil
-	case unmarked == nil:
-		for _, it := range left {
+		if err == nil || !stays[it.Ref] {
 			delete(m.marked, it.Ref)
 		}
 	}
+	return left, sessionOnly(err)
+}
+
+// report reports a batch of which that is left, and returns what is gone. What a server that is busy has not done is for a later
+// session, as if its answer had been lost.
+func (m *removing) report(items, left []mail.Item, no *imap.Error) (gone []mail.Item) {
+	why, busy := errors.New(saysGone), false
 	if no != nil {
-		return nil, m.refusal(no)
+		why, busy = answer(no), m.refusal(no).Scope == mail.ScopeSession
 	}
-	return nil, strange(why.Error())
+	m.pending = nil
+	stays := refsOf(left)
+	for _, it := range items {
+		if stays[it.Ref] {
+			e := m.why(mail.CauseRefused, why)
+			e.Unsure = busy
+			m.Done(it, e)
+			continue
+		}
+		m.Done(it, nil)
+		gone = append(gone, it)
+	}
+	return gone
+}
+
+func refsOf(items []mail.Item) map[mail.Ref]bool {
+	refs := make(map[mail.Ref]bool, len(items))
+	for _, it := range items {
+		refs[it.Ref] = true
+	}
+	return refs
 }
 
 // stay reports what was intended and not touched.
@@ -283,8 +295,12 @@ func (m *removing) stay(cause mail.Cause, why error) {
 
 // lost reports what was intended and has no answer, because of err.
 func (m *removing) lost(err error) {
+	why := err
+	if known := new(mail.Error); errors.As(err, &known) {
+		why = known.Err
+	}
 	for _, it := range m.pending {
-		e := m.why(causeOf(err), fmt.Errorf("the answer was lost: %w", err))
+		e := m.why(causeOf(err), fmt.Errorf("the answer was lost: %w", why))
 		e.Unsure = true
 		m.Done(it, e)
 	}
