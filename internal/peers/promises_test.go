@@ -185,6 +185,9 @@ func (r results) growth(all []scenario) (bounds []bound) {
 			continue
 		}
 		beyond := " beyond start-up and floor"
+		if large.corpus.folders > 0 {
+			beyond = r.floors(large, small)
+		}
 		if l <= 0 || s <= 0 { // then the floor is none, and its time no part of ours
 			l, _ = r.beyond(large, "")
 			s, _ = r.beyond(small, "")
@@ -197,6 +200,7 @@ func (r results) growth(all []scenario) (bounds []bound) {
 		case large.corpus.folders > 0:
 			b.value /= float64(large.corpus.folders) / float64(small.corpus.folders)
 			b.what = "ten times the folders, of ten times the time: " + large.name()
+			b.how += beyond
 		default:
 			b.value /= float64(large.corpus.messages()) / float64(small.corpus.messages())
 			b.what = "a message, of one in a tenth of the account: " + large.name()
@@ -205,6 +209,16 @@ func (r results) growth(all []scenario) (bounds []bound) {
 		bounds = append(bounds, b)
 	}
 	return bounds
+}
+
+// floors says how much more the server alone takes of the larger.
+func (r results) floors(large, small scenario) string {
+	l, ok := r.seconds(large, theFloor)
+	s, also := r.seconds(small, theFloor)
+	if !ok || !also {
+		return ""
+	}
+	return fmt.Sprintf(" beyond start-up and floor, whose own is %.2f ×", l/s*float64(small.corpus.folders)/float64(large.corpus.folders))
 }
 
 // tenth returns the scenario that does the same with a tenth of the account.
@@ -228,7 +242,7 @@ const least = 0.001
 // brought.
 func (r results) beyond(s scenario, floor string) (float64, bool) {
 	mine, ok := r.seconds(s, ours)
-	if s.again || s.corpus.folders > 0 {
+	if s.again {
 		return mine, ok
 	}
 	bare, also := 0., true
@@ -237,7 +251,7 @@ func (r results) beyond(s scenario, floor string) (float64, bool) {
 	}
 	empty := scenario{kind: s.kind, corpus: nothing(1)}
 	start, too := r.seconds(empty, ours)
-	return mine - bare - start, ok && also && too
+	return mine - bare - start, ok && also && (too || s.corpus.folders > 0)
 }
 
 func TestPromises(t *testing.T) {
