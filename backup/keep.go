@@ -56,13 +56,9 @@ func (r *run) keep(ctx context.Context, src Stateful, all []mail.Mailbox) error 
 
 // shown notes which mailboxes there are. Of those that are not wanted only the archived ones matter: they are there.
 func (k *keeper) shown(all []mail.Mailbox) error {
-	archived, err := k.Archive.Mailboxes()
+	known, err := k.Archive.Names()
 	if err != nil {
 		return err
-	}
-	known := map[string]bool{}
-	for _, mb := range archived {
-		known[mb.Name] = true
 	}
 	_, err = k.Archive.Shown(slices.DeleteFunc(slices.Clone(all), func(mb mail.Mailbox) bool { return !known[mb.Name] }))
 	return err
@@ -139,6 +135,11 @@ func unchanged(since, now mail.Status) bool {
 	return since.Validity != 0 && now.ModSeq != 0 && since == now
 }
 
+// nothing reports whether a mailbox that was opened all the same has shown nothing but what the ledger has.
+func nothing(since mail.Status, ch mail.Changes) bool {
+	return unchanged(since, ch.Status) && len(ch.New)+len(ch.Flags) == 0 && ch.Left == nil && ch.Partial == ""
+}
+
 // emptied notes of a mailbox that held mail, and is a name in the tree only by now, that its mail is gone.
 func (k *keeper) emptied(mb mail.Mailbox) error {
 	st, err := k.Archive.State(mb.Name)
@@ -158,6 +159,10 @@ func (k *keeper) catchUp(ctx context.Context, mb mail.Mailbox) error {
 	}
 	if k.older, err = k.countOlder(mb, since, ch); err != nil {
 		return err
+	}
+	if nothing(since, ch) {
+		k.tellLooked(mb)
+		return nil
 	}
 	todo := k.tally.list(ch.New, k.Archive.Has)
 	todo, err = k.recognise(ctx, mb, ch, todo)

@@ -82,7 +82,7 @@ func runBackup(ctx context.Context, t *terminal, i *interrupt, o backupOptions, 
 	end()
 	t.freshen(ctx, i, a)
 	rep.addSource(got)
-	err = cmp.Or(err, from.close(), rep.addFolders(a, nil))
+	err = cmp.Or(err, from.close(), t.addFolders(rep, a, nil, o.report))
 	return t.conclude(rep, began, true, o.report, err)
 }
 

@@ -120,7 +120,7 @@ func runMigrate(ctx context.Context, t *terminal, i *interrupt, o migrateOptions
 	err = pipeline{pull, push, i}.run(ctx, rep)
 	end()
 	t.freshen(ctx, i, a)
-	err = cmp.Or(err, source.close(), towards.close(), rep.addFolders(a, &dst.key))
+	err = cmp.Or(err, source.close(), towards.close(), t.addFolders(rep, a, &dst.key, o.report))
 	return t.conclude(rep, began, o.restore.acceptRefused, o.report, err)
 }
 

@@ -79,8 +79,12 @@ type folderReport struct {
 	Damaged  int    `json:"damaged"`
 }
 
-// addFolders adds a row for each folder of the archive; dest is nil where there is no destination.
-func (r *report) addFolders(a *archive.Archive, dest *mail.Account) error {
+// addFolders adds a row for each folder of the archive, if anybody will see them, for all mail is counted for it; dest is nil
+// where there is no destination.
+func (t *terminal) addFolders(r *report, a *archive.Archive, dest *mail.Account, file reportFile) error {
+	if !t.json && file == "" {
+		return nil
+	}
 	mailboxes, err := a.Mailboxes()
 	if err != nil {
 		return err

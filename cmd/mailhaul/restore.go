@@ -124,7 +124,7 @@ func runRestore(ctx context.Context, t *terminal, i *interrupt, o restoreOptions
 	got, err := push.Run(ctx)
 	end()
 	rep.addDestination(got)
-	err = cmp.Or(err, towards.close(), rep.addFolders(a, &dst.key))
+	err = cmp.Or(err, towards.close(), t.addFolders(rep, a, &dst.key, o.report))
 	return t.conclude(rep, began, o.acceptRefused, o.report, err)
 }
 

@@ -65,6 +65,19 @@ func (a *Archive) Mailboxes() ([]Mailbox, error) {
 	return all, err
 }
 
+// Names returns the names of the mailboxes that Mailboxes returns, without counting what they hold.
+func (a *Archive) Names() (all map[string]bool, err error) {
+	all = map[string]bool{}
+	err = a.ledger.each("select name from mailbox m where not (guessed or gone) or exists (select 1 from entry where mailbox = m.id)",
+		func(scan func(...any) error) error {
+			var name string
+			err := scan(&name)
+			all[name] = true
+			return err
+		})
+	return all, err
+}
+
 // Ran notes that the source's mailboxes have been gone through to the end, now.
 func (a *Archive) Ran(mailboxes ...string) error {
 	return a.write("ran", func() error {

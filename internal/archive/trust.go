@@ -10,32 +10,36 @@ import (
 )
 
 // Sample returns sound entries of a mailbox and a UIDVALIDITY that are not gone, nor taken out by us: the first and the last that were
-// archived, and up to n others at random. It is what the source's UIDs are held against.
+// archived, and up to n others by chance. It is what the source's UIDs are held against.
 func (a *Archive) Sample(mailbox string, validity uint32, n int) (some []Entry, err error) {
-	var ids []int64
 	freed, err := a.ledger.freedNow("e.id")
 	if err != nil {
 		return nil, err
 	}
-	err = a.ledger.each("select e.id from entry e where "+inEpoch+"and e.state = 0 and not e.gone and not "+freed+" order by e.id",
-		func(scan func(...any) error) error {
-			var id int64
-			err := scan(&id)
-			ids = append(ids, id)
-			return err
-		}, []byte(mailbox), validity)
-	if last := len(ids) - 1; last > 1 {
-		rand.Shuffle(last-1, func(i, j int) { ids[1+i], ids[1+j] = ids[1+j], ids[1+i] })
-		ids = append(ids[:1+min(n, last-1)], ids[last])
+	one := "where " + inEpoch + "and e.state = 0 and not e.gone and not " + freed
+	first, err := a.entries(one+" order by e.id limit 1", []byte(mailbox), validity)
+	if err != nil || len(first) == 0 {
+		return nil, err
 	}
-	for _, id := range ids {
-		e, err := a.Entry(id)
+	last, err := a.entries(one+" order by e.id desc limit 1", []byte(mailbox), validity)
+	if err != nil || last[0].ID == first[0].ID {
+		return first, err
+	}
+	some = append(some, first[0])
+	taken := map[int64]bool{first[0].ID: true, last[0].ID: true}
+	span := last[0].ID - first[0].ID
+	for i := range int64(n) { // one of each part; the mailbox is not counted for it
+		from := first[0].ID + (i*span+rand.Int64N(span))/int64(n)
+		next, err := a.entries(one+" and e.id > ? order by e.id limit 1", []byte(mailbox), validity, from)
 		if err != nil {
 			return nil, err
 		}
-		some = append(some, e)
+		if e := next[0]; !taken[e.ID] {
+			taken[e.ID] = true
+			some = append(some, e)
+		}
 	}
-	return some, err
+	return append(some, last[0]), nil
 }
 
 // Turn returns one of the names, another one every time until each has had its turn; "" if there is none.

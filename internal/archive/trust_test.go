@@ -23,7 +23,7 @@ func TestSample(t *testing.T) {
 	for range 50 {
 		some, err := a.Sample("INBOX", epoch, 5)
 		mustDo(t, err)
-		if n := len(some); n != 7 || some[0].Ref.UID != "3" || some[n-1].Ref.UID != "30" {
+		if n := len(some); n < 3 || n > 7 || some[0].Ref.UID != "3" || some[n-1].Ref.UID != "30" {
 			t.Fatalf("%d entries: %v", len(some), some)
 		}
 		for _, e := range some {
