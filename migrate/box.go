@@ -95,13 +95,13 @@ func (b *box) learn(ctx context.Context) error {
 	if any {
 		from = min(from, last.UID)
 	}
-	items, err := b.listFrom(ctx, from)
-	if err != nil || !any || !isAnother(last, items) {
+	another := false
+	err := b.listFrom(ctx, from, func(it mail.Item) { another = another || any && isAnother(last, it) })
+	if err != nil || !another {
 		return err
 	}
 	b.forget()
-	_, err = b.listFrom(ctx, 1)
-	return err
+	return b.listFrom(ctx, 1, nil)
 }
 
 // forget forgets what earlier runs know of the mailbox: none of it is there any more.
@@ -114,23 +114,33 @@ func (b *box) forget() {
 }
 
 // isAnother reports whether the message with that UID is not the one that was seen before. Servers rewrite single fields.
-func isAnother(m archive.Shown, items []mail.Item) bool {
-	for _, it := range items {
-		if uidOf(it) == m.UID {
-			id, fields := hashes(it.Header)
-			return id != m.ID && fields != m.Fields
-		}
+func isAnother(m archive.Shown, it mail.Item) bool {
+	if uidOf(it) != m.UID {
+		return false
 	}
-	return false
+	id, fields := hashes(it.Header)
+	return id != m.ID && fields != m.Fields
 }
 
-// listFrom lists the mailbox from a UID on, and puts what is shown on the shelf.
-func (b *box) listFrom(ctx context.Context, from uint32) ([]mail.Item, error) {
-	items, err := b.at.List(ctx, b.name, from)
+// listFrom lists the mailbox from a UID on, and puts what is shown on the shelf. take, if it is not nil, sees each message,
+// without the floor. No more of them than what the shelf has is kept.
+func (b *box) listFrom(ctx context.Context, from uint32, take func(mail.Item)) error {
+	var all []archive.Shown
+	err := b.at.List(ctx, b.name, from, func(items []mail.Item) {
+		for _, it := range items {
+			if take != nil {
+				take(it)
+			}
+			if uidOf(it) != 0 {
+				all = append(all, shownOf(it))
+			}
+		}
+	})
 	if err == nil {
-		b.shelf.list(from, items, b.status.Next)
+		slices.SortFunc(all, func(x, y archive.Shown) int { return cmp.Compare(x.UID, y.UID) })
+		b.shelf.list(from, all, b.status.Next)
 	}
-	return items, err
+	return err
 }
 
 // keep notes in the ledger what the mailbox was seen to hold.

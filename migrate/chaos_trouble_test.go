@@ -182,7 +182,7 @@ func (c *chaos) quiet() {
 		if _, err := dst.Select(c.t.Context(), name); err != nil {
 			c.t.Fatal(err)
 		}
-		if _, err := dst.List(c.t.Context(), name, 1); err != nil {
+		if err := dst.List(c.t.Context(), name, 1, func([]mail.Item) {}); err != nil {
 			c.t.Fatal(err)
 		}
 	}

@@ -169,20 +169,23 @@ func (b *box) audit(ctx context.Context) error {
 	if err := b.selectBox(ctx); err != nil {
 		return err
 	}
-	items, err := b.listFrom(ctx, b.first)
-	if err != nil {
-		return err
-	}
 	var unflagged []archive.Outcome
-	for _, it := range items {
-		sent, ok := b.sent[uidOf(it)]
-		if !ok {
-			continue
+	seen := make([]uint32, 0, len(b.sent))
+	err := b.listFrom(ctx, b.first, func(it mail.Item) { // nothing else is done in this box now
+		sent, ours := b.sent[uidOf(it)]
+		if !ours {
+			return
 		}
-		delete(b.sent, uidOf(it))
+		seen = append(seen, uidOf(it))
 		if lie, lied := b.unflagged(sent, it); lied {
 			unflagged = append(unflagged, lie)
 		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, uid := range seen {
+		delete(b.sent, uid)
 	}
 	if err := b.run.Archive.Settle(b.run.Account, b.run.remark(unflagged)); err != nil {
 		return err

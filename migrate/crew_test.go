@@ -141,7 +141,7 @@ func TestSessionsThatAreRefused(t *testing.T) {
 
 // A full account ends all sessions at once: what is in flight is all that is refused.
 func TestSessionsEndAtAQuota(t *testing.T) {
-	a := shelved(t, named("A", 150), named("B", 150), named("C", 150))
+	a := shelved(t, named("A", 400), named("B", 400), named("C", 400))
 	acct, srv := office(t, postoffice.Trouble{Faults: []postoffice.Fault{
 		{Verb: "APPEND", At: 20, Say: "NO [OVERQUOTA] full"},
 	}})
@@ -152,11 +152,11 @@ func TestSessionsEndAtAQuota(t *testing.T) {
 		t.Errorf("%+v, %v", rep, err)
 	}
 	stored := len(acct.Messages("A")) + len(acct.Messages("B")) + len(acct.Messages("C"))
-	if refused := srv.Count("APPEND") - stored; stored != 19 || refused > 3*64 {
+	if refused := srv.Count("APPEND") - stored; stored != 19 || refused > 3*128 {
 		t.Errorf("%d stored, %d sent in vain", stored, refused)
 	}
 	srv.SetTrouble(postoffice.Trouble{})
-	if rep, err = job.Run(t.Context()); err != nil || rep.Known != stored || rep.Known+rep.Appended != 450 {
+	if rep, err = job.Run(t.Context()); err != nil || rep.Known != stored || rep.Known+rep.Appended != 1200 {
 		t.Errorf("then: %+v, %v", rep, err)
 	}
 }

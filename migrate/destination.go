@@ -28,8 +28,9 @@ type Destination interface {
 	// Select opens the mailbox for appending. No UIDVALIDITY, or none that can be trusted, is an error.
 	Select(ctx context.Context, mailbox string) (mail.Status, error)
 
-	// List returns the messages of the mailbox with UIDs of from and above, in order, with their Header.
-	List(ctx context.Context, mailbox string, from uint32) ([]mail.Item, error)
+	// List calls fn with the messages of the mailbox with UIDs of from and above, with their Header, some at a time: each
+	// once, and in order but for those that the server has left out at first.
+	List(ctx context.Context, mailbox string, from uint32, fn func([]mail.Item)) error
 
 	// Fetch reads messages back without marking them read; as backup.Source's.
 	Fetch(ctx context.Context, items []mail.Item, fn func(mail.Item, io.Reader) error) error

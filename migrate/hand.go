@@ -75,9 +75,10 @@ func (h *hand) Select(ctx context.Context, mailbox string) (st mail.Status, err 
 	return st, err
 }
 
-func (h *hand) List(ctx context.Context, mailbox string, from uint32) (items []mail.Item, err error) {
-	h.run.outside(func() { items, err = h.dst.List(ctx, mailbox, from) })
-	return items, err
+// List calls fn without the floor: it reads from the server.
+func (h *hand) List(ctx context.Context, mailbox string, from uint32, fn func([]mail.Item)) (err error) {
+	h.run.outside(func() { err = h.dst.List(ctx, mailbox, from, fn) })
+	return err
 }
 
 func (h *hand) Mark(ctx context.Context, mailbox string, marks []mail.Marking) (dropped []mail.Flags, err error) {

@@ -49,11 +49,10 @@ func (b *box) look(ctx context.Context, s *sending) error {
 
 // find looks once at what has come since the intents were written, and pairs it with the entries, one to one.
 func (b *box) find(ctx context.Context, s *sending) error {
-	items, err := b.listFrom(ctx, s.from)
+	items, err := b.unclaimed(ctx, s.from)
 	if err != nil {
 		return err
 	}
-	items = slices.DeleteFunc(items, func(it mail.Item) bool { return b.claimed[uidOf(it)] })
 	if len(s.unsure) == 0 {
 		s.unnamed = b.pairByKey(s, items)
 	}
@@ -62,6 +61,16 @@ func (b *box) find(ctx context.Context, s *sending) error {
 		return nil
 	}
 	return b.pairByContent(ctx, s, left)
+}
+
+// unclaimed lists the mailbox from a UID on, and returns the messages that belong to no entry.
+func (b *box) unclaimed(ctx context.Context, from uint32) (items []mail.Item, err error) {
+	err = b.listFrom(ctx, from, func(it mail.Item) { // nothing of this box is claimed meanwhile
+		if !b.claimed[uidOf(it)] {
+			items = append(items, it)
+		}
+	})
+	return items, err
 }
 
 // pairByKey gives each entry that the server said OK to one of the new messages that looks like it: nothing else
@@ -161,8 +170,8 @@ func (b *box) lookBetween(ctx context.Context) error {
 	if !b.shelf.gap() || b.gaps {
 		return nil
 	}
-	items, err := b.listFrom(ctx, b.shelf.next)
-	b.gaps = err == nil && !slices.ContainsFunc(items, func(it mail.Item) bool { return !b.claimed[uidOf(it)] })
+	items, err := b.unclaimed(ctx, b.shelf.next)
+	b.gaps = err == nil && len(items) == 0
 	return err
 }
 
@@ -251,7 +260,7 @@ func (b *box) lookFor(ctx context.Context, s *sending, intents []archive.Intent)
 		b.first = s.from
 	}
 	if s.from == 1 && b.status.Messages > 0 {
-		if _, err := b.listFrom(ctx, 1); err != nil {
+		if err := b.listFrom(ctx, 1, nil); err != nil {
 			return err
 		}
 		if err := b.claimStranded(ctx, s.unsure); err != nil {

@@ -63,6 +63,11 @@ func hashes(h mail.Header) (id, fields uint64) {
 	return id, fields
 }
 
+func shownOf(it mail.Item) archive.Shown {
+	id, fields := hashes(it.Header)
+	return archive.Shown{UID: uidOf(it), Size: it.Size, ID: id, Fields: fields}
+}
+
 // keysOf returns the hashes that a header has; what has none shares one with all that have none.
 func keysOf(id, fields uint64) []uint64 {
 	switch {
@@ -104,24 +109,21 @@ func (s *shelf) with(key uint64) iter.Seq[archive.Shown] {
 	}
 }
 
-// list takes a listing from that UID on; next is a UID that was not given out yet before it.
-func (s *shelf) list(from uint32, items []mail.Item, next uint32) {
+// list takes a listing from that UID on, in order; next is a UID that was not given out yet before it.
+func (s *shelf) list(from uint32, all []archive.Shown, next uint32) {
 	whole := from <= s.next
-	for _, it := range items {
-		uid := uidOf(it)
-		if uid < s.next || uid == 0 {
+	for _, m := range all {
+		if m.UID < s.next {
 			continue
 		}
-		id, fields := hashes(it.Header)
-		m := archive.Shown{UID: uid, Size: it.Size, ID: id, Fields: fields}
-		if _, had := s.beyond[uid]; !had {
+		if _, had := s.beyond[m.UID]; !had {
 			s.put(m)
 		}
 		if whole {
 			s.unsaved = append(s.unsaved, m)
-			next = max(next, uid+1)
+			next = max(next, m.UID+1)
 		} else {
-			s.beyond[uid] = m
+			s.beyond[m.UID] = m
 		}
 	}
 	if whole {

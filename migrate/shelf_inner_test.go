@@ -9,11 +9,11 @@ import (
 	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
-func itemsOf(uids ...uint32) (items []mail.Item) {
+func itemsOf(uids ...uint32) (all []archive.Shown) {
 	for _, uid := range uids {
-		items = append(items, mail.Item{Ref: mail.Ref{UID: fmt.Sprint(uid)}, Header: headerOf(uid)})
+		all = append(all, shownOf(mail.Item{Ref: mail.Ref{UID: fmt.Sprint(uid)}, Header: headerOf(uid)}))
 	}
-	return items
+	return all
 }
 
 func headerOf(uid uint32) mail.Header { return mail.Header{MessageID: fmt.Sprint(uid), Subject: "s"} }

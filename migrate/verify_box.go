@@ -56,8 +56,8 @@ func (b *proofBox) look(ctx context.Context, all []expected) error {
 		return err
 	}
 	b.box.shelf, b.box.claimed = newShelf(), map[uint32]bool{}
-	items, err := b.box.listFrom(ctx, 1)
-	if err != nil {
+	var items []mail.Item
+	if err := b.box.listFrom(ctx, 1, func(it mail.Item) { items = append(items, it) }); err != nil {
 		return err
 	}
 	b.ids = make(map[uint32]uint64, len(items))

@@ -14,7 +14,7 @@ import (
 
 const (
 	// maxInFlight and maxInFlightOctets bound what is sent without an answer, and so what is unsure after a cut.
-	maxInFlight       = 256
+	maxInFlight       = 128
 	maxInFlightOctets = 16 << 20
 	// maxDoubts is how many messages in a row may be refused for a reason that may be the server's until nothing more is
 	// sent for now.

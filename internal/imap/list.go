@@ -31,17 +31,15 @@ var listing = &imap.FetchOptions{
 	}},
 }
 
-// List returns the messages of the mailbox with UIDs of from and above, in order, with their Header. It asks by
-// UIDs and never searches: indexes lag behind.
-func (c *Client) List(ctx context.Context, mailbox string, from uint32) (items []mail.Item, err error) {
-	err = c.with(ctx, "list", mailbox, func(s *session) error {
+// List shows the messages of the mailbox with UIDs of from and above; see migrate.Destination. It asks by UIDs and never
+// searches: indexes lag behind.
+func (c *Client) List(ctx context.Context, mailbox string, from uint32, fn func([]mail.Item)) error {
+	return c.with(ctx, "list", mailbox, func(s *session) error {
 		if err := s.refresh(mailbox); err != nil {
 			return err
 		}
-		items, err = s.listFrom(max(from, 1))
-		return err
+		return s.listFrom(max(from, 1), fn)
 	})
-	return items, err
 }
 
 // refresh makes sure that the mailbox is selected and that what arrived since is seen.
@@ -52,32 +50,38 @@ func (s *session) refresh(mailbox string) error {
 	return s.imap.Noop().Wait()
 }
 
-// A lister collects the messages of one listing.
+// A lister goes through the messages of one listing.
 type lister struct {
 	*session
 	from  uint32
-	items map[uint32]mail.Item
-	first uint32 // the smallest message number among them, 0 if there is none
+	seen  map[uint32]bool // UIDs
+	items []mail.Item     // of the window at hand
+	first uint32          // the smallest message number among them, 0 if there is none
 }
 
-func (s *session) listFrom(from uint32) ([]mail.Item, error) {
-	l := &lister{session: s, from: from, items: make(map[uint32]mail.Item)}
+func (s *session) listFrom(from uint32, fn func([]mail.Item)) error {
+	l := &lister{session: s, from: from, seen: make(map[uint32]bool)}
 	for _, set := range s.windows(uint64(from), 0) {
 		if err := l.ask(set, listing); err != nil {
-			return nil, err
+			return err
 		}
+		l.show(fn)
 	}
-	if !l.complete() {
-		if err := l.lookAgain(); err != nil {
-			return nil, err
-		}
+	if l.complete() {
+		return nil
 	}
-	items := make([]mail.Item, 0, len(l.items))
-	for _, it := range l.items {
-		items = append(items, it)
+	err := l.lookAgain()
+	l.show(fn)
+	return err
+}
+
+// show hands over what has come.
+func (l *lister) show(fn func([]mail.Item)) {
+	slices.SortFunc(l.items, func(a, b mail.Item) int { return cmp.Compare(uidOf(a), uidOf(b)) })
+	if len(l.items) > 0 {
+		fn(l.items)
 	}
-	slices.SortFunc(items, func(a, b mail.Item) int { return cmp.Compare(uidOf(a), uidOf(b)) })
-	return items, nil
+	l.items = nil
 }
 
 // windows parts the UIDs from lo to hi into ranges of about window messages each; hi 0 is without end, and so is the
@@ -130,8 +134,11 @@ func (l *lister) ask(set imap.NumSet, options *imap.FetchOptions) error {
 			l.first = msg.SeqNum
 		}
 		it.Ref = mail.Ref{Mailbox: l.mailbox, Validity: l.status.Validity, UID: strconv.FormatUint(uint64(uid), 10)}
-		l.items[uint32(uid)] = it
-		if len(l.items) > int(l.count())+maxArrivals {
+		if !l.seen[uint32(uid)] {
+			l.seen[uint32(uid)] = true
+			l.items = append(l.items, it)
+		}
+		if len(l.seen) > int(l.count())+maxArrivals {
 			return l.guard.fail(wireError("the server lists more messages than the folder holds"))
 		}
 	}
@@ -188,22 +195,22 @@ func (l *lister) complete() bool {
 	if l.from == 1 || first == 0 {
 		first = 1
 	}
-	if len(l.items) == 0 && l.from > 1 {
+	if len(l.seen) == 0 && l.from > 1 {
 		return l.from >= l.status.Next
 	}
-	return uint64(len(l.items))+uint64(first) > uint64(l.count())
+	return uint64(len(l.seen))+uint64(first) > uint64(l.count())
 }
 
 // lookAgain asks for nothing but UIDs, and for each message the listing left out alone. What both looks do not show
 // is not there, whatever the server counts.
 func (l *lister) lookAgain() error {
-	again := &lister{session: l.session, from: l.from, items: make(map[uint32]mail.Item)}
+	again := &lister{session: l.session, from: l.from, seen: make(map[uint32]bool)}
 	if err := again.ask(uidRange(uint64(l.from), 0), &imap.FetchOptions{UID: true}); err != nil {
 		return err
 	}
 	asked := 0
-	for uid := range again.items {
-		if _, ok := l.items[uid]; ok {
+	for uid := range again.seen {
+		if l.seen[uid] {
 			continue
 		}
 		if asked++; asked > maxMissing {
@@ -213,8 +220,8 @@ func (l *lister) lookAgain() error {
 			return err
 		}
 	}
-	for uid := range again.items {
-		if _, ok := l.items[uid]; !ok {
+	for uid := range again.seen {
+		if !l.seen[uid] {
 			return strange("the server counts messages in the folder that it does not list")
 		}
 	}

@@ -159,7 +159,7 @@ func everything(ctx context.Context, c *Client) error {
 	if _, err := c.Select(ctx, mail.Inbox); err != nil {
 		return err
 	}
-	if _, err := c.List(ctx, mail.Inbox, 10); err != nil {
+	if err := c.List(ctx, mail.Inbox, 10, func([]mail.Item) {}); err != nil {
 		return err
 	}
 	var failed error

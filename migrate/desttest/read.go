@@ -54,8 +54,8 @@ func ref(it mail.Item, uid uint32) mail.Ref {
 
 func mustList(t *testing.T, a Account, from uint32) []mail.Item {
 	t.Helper()
-	items, err := a.Destination.List(t.Context(), mail.Inbox, from)
-	if err != nil {
+	var items []mail.Item
+	if err := a.Destination.List(t.Context(), mail.Inbox, from, func(some []mail.Item) { items = append(items, some...) }); err != nil {
 		t.Fatal(err)
 	}
 	return items
