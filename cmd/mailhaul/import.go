@@ -94,7 +94,7 @@ func runImport(ctx context.Context, t *terminal, i *interrupt, o importOptions, 
 	rep := newReport("import")
 	rep.addSource(got)
 	rep.addImported(p)
-	err = cmp.Or(err, rep.addFolders(a, nil))
+	err = cmp.Or(err, t.addFolders(rep, a, nil, o.report))
 	return t.conclude(rep, began, true, o.report, err)
 }
 
