@@ -82,6 +82,7 @@ func statusOf(err error) int {
 		disk  *archive.DiskError
 		usage usageError
 		query *find.QueryError
+		hurt  *archive.DamagedError
 		me    *mail.Error
 	)
 	switch {
@@ -95,6 +96,8 @@ func statusOf(err error) int {
 		return exitInUse
 	case errors.As(err, &disk):
 		return exitDisk
+	case errors.As(err, &hurt):
+		return exitDiffers
 	case errors.As(err, &me):
 		return causeStatus[me.Cause]
 	}
@@ -118,6 +121,7 @@ func hintFor(err error) string {
 	var (
 		usage usageError
 		query *find.QueryError
+		hurt  *archive.DamagedError
 		me    *mail.Error
 		disk  *archive.DiskError
 		inUse *archive.InUseError
@@ -127,6 +131,8 @@ func hintFor(err error) string {
 		return usage.hint
 	case errors.As(err, &query):
 		return query.Remedy
+	case errors.As(err, &hurt):
+		return "mailhaul verify ARCHIVE --repair --source ACCOUNT fetches it again, if the account still has it"
 	case errors.As(err, &me) && me.Hint != "":
 		return me.Hint
 	case errors.As(err, &disk):

@@ -9,14 +9,12 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
-	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/parts"
 )
 
@@ -146,7 +144,8 @@ func entryOf(a *archive.Archive, id string) (archive.Entry, error) {
 func (t *terminal) octets(file, what string, write func(io.Writer) error) error {
 	if file == "" {
 		if f, ok := t.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-			return usageError{fmt.Errorf("the octets of a %s are not for a terminal, which would obey some of them", what), "write them to a file with -o FILE, or pipe them to a program"}
+			return usageError{fmt.Errorf("the octets of a %s are not for a terminal, which would obey some of them", what),
+				"write them to a file with -o FILE, or pipe them to a program"}
 		}
 		return write(t.out)
 	}
@@ -187,12 +186,15 @@ func (t *terminal) showPart(m io.Reader, o showOptions) error {
 		}
 		return firstOf(t.octets(o.output, "part", func(out io.Writer) error {
 			_, err := io.Copy(out, body)
+			if err == nil {
+				_, err = io.Copy(io.Discard, m) // its last octets tell whether all of them were the message's
+			}
 			return err
 		}), errFound)
 	})
 	switch {
 	case errors.Is(err, errFound):
-		_, err = io.Copy(io.Discard, m) // its last octets tell whether all of them were the message's
+		_, err = io.Copy(io.Discard, m)
 		return err
 	case err == nil:
 		return usageError{fmt.Errorf("the message has no part %q", o.part), "mailhaul show without --part names them"}
@@ -205,210 +207,4 @@ func firstOf(err, otherwise error) error {
 		return err
 	}
 	return otherwise
-}
-
-// A showing is one message on its way to a person.
-type showing struct {
-	out     io.Writer
-	entry   archive.Entry
-	headers bool
-	links   bool
-	shown   map[string]bool // by the number of what holds alternatives: one was shown
-}
-
-func (s *showing) message(m io.Reader) error {
-	s.shown = map[string]bool{}
-	err := parts.Walk(m, func(p parts.Part, body io.Reader) error {
-		if p.Number == "" || strings.HasSuffix(p.Number, ".") {
-			return s.head(p)
-		}
-		if s.headers {
-			return nil
-		}
-		return s.part(p, body)
-	})
-	if err == nil {
-		_, err = io.Copy(io.Discard, m)
-	}
-	return err
-}
-
-// head prints who wrote to whom about what, or all fields there are.
-func (s *showing) head(p parts.Part) error {
-	if s.headers && p.Number != "" {
-		return nil
-	}
-	var b strings.Builder
-	if s.headers {
-		for _, f := range p.Header {
-			field(&b, f.Name, f.Text())
-		}
-		return writeText(s.out, b.String())
-	}
-	for _, name := range []string{"From", "To", "Cc", "Bcc", "Reply-To", "Date", "Subject"} {
-		if value := p.Header.All(name); value != "" {
-			field(&b, name, value)
-		}
-	}
-	if p.Number == "" {
-		field(&b, "Archive", s.place())
-	}
-	return writeText(s.out, b.String()+"\n")
-}
-
-// field writes one field, whatever stands in it, on one line.
-func field(b *strings.Builder, name, value string) {
-	fmt.Fprintf(b, "%s: %s\n", mail.Printable(name), strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return ' '
-		}
-		return r
-	}, value))
-}
-
-// place says where the message is, and how it stands.
-func (s *showing) place() string {
-	e := s.entry
-	text := fmt.Sprintf("number %d in %s, %s, received %s", e.ID, mail.NameText(e.Mailbox), size(e.Octets), e.Received.In(time.Local).Format("2006-01-02 15:04"))
-	for _, f := range e.Flags {
-		text += ", " + strings.ToLower(strings.TrimLeft(string(f), `\$`))
-	}
-	if e.Gone {
-		text += ", gone from the source"
-	}
-	return text
-}
-
-// part prints a text, or a line that names what is none. Of several alternatives the first that can be read is enough.
-func (s *showing) part(p parts.Part, body io.Reader) error {
-	if p.IsMessage() {
-		return s.marker(p, -1, "a message")
-	}
-	within := p.Number[:strings.LastIndexByte(p.Number, '.')+1]
-	attached := p.Attached && p.Number != "1"
-	if !p.IsText() || attached && p.Type != "text/plain" || p.Nth > 1 && s.shown[within] {
-		n, err := io.Copy(io.Discard, body)
-		if err != nil {
-			return err
-		}
-		why := ""
-		if p.Nth > 1 && p.IsText() {
-			why = "the same in another form"
-		}
-		return s.marker(p, n, why)
-	}
-	text, err := parts.ReadText(p, body, maxShown, s.links)
-	if errors.Is(err, parts.ErrBinary) {
-		return s.marker(p, -1, err.Error())
-	}
-	if err == nil && attached {
-		err = s.marker(p, -1, "")
-	}
-	if err != nil {
-		return err
-	}
-	text = strings.TrimLeft(strings.TrimRight(text, " \t\n"), "\n")
-	if text == "" {
-		return nil
-	}
-	if p.Nth > 0 {
-		s.shown[within] = true
-	}
-	if err := writeText(s.out, text+"\n\n"); err != nil {
-		return err
-	}
-	if n, err := io.Copy(io.Discard, body); err != nil || n == 0 {
-		return err
-	}
-	return writeText(s.out, "[part "+p.Number+" is longer; --part "+p.Number+" -o FILE writes all of it]\n\n")
-}
-
-// marker names a part.
-func (s *showing) marker(p parts.Part, octets int64, why string) error {
-	text := "[part " + p.Number + ": "
-	if p.Name != "" {
-		text += mail.Printable(p.Name) + ", "
-	}
-	text += mail.Printable(p.Type)
-	if octets >= 0 {
-		text += ", " + size(octets)
-	}
-	if why != "" {
-		text += ", " + why
-	}
-	return writeText(s.out, text+"]\n\n")
-}
-
-// writeText writes foreign text as it can be shown.
-func writeText(out io.Writer, text string) error {
-	_, err := io.WriteString(out, mail.PrintableText(text))
-	return err
-}
-
-// A shownMessage is a message and what is in it.
-type shownMessage struct {
-	messageRow
-	Headers []shownField `json:"headers"`
-	Parts   []shownPart  `json:"parts"`
-}
-
-type shownField struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-}
-
-type shownPart struct {
-	Number  string `json:"number"`
-	Type    string `json:"type"`
-	Name    string `json:"name,omitempty"`
-	Charset string `json:"charset,omitempty"`
-	Octets  int64  `json:"octets"` // without transfer encoding
-	Text    string `json:"text,omitempty"`
-}
-
-func (t *terminal) showJSON(e archive.Entry, m io.Reader) error {
-	shown := shownMessage{messageRow: newMessageRow(e)}
-	left := int64(maxShown)
-	err := parts.Walk(m, func(p parts.Part, body io.Reader) error {
-		if p.Number == "" {
-			for _, f := range p.Header {
-				shown.Headers = append(shown.Headers, shownField{f.Name, f.Text()})
-			}
-		}
-		if p.Number == "" || strings.HasSuffix(p.Number, ".") || p.IsMessage() {
-			return nil
-		}
-		octets := &tally{r: body}
-		part := shownPart{Number: p.Number, Type: p.Type, Name: p.Name, Charset: p.Charset}
-		var err error
-		if p.IsText() && left > 0 {
-			part.Text, err = parts.ReadText(p, octets, left, true)
-			left -= int64(len(part.Text))
-			if errors.Is(err, parts.ErrBinary) {
-				err = nil
-			}
-		}
-		if err == nil {
-			_, err = io.Copy(io.Discard, octets)
-		}
-		part.Octets = octets.n
-		shown.Parts = append(shown.Parts, part)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return writeJSON(t.out, shown)
-}
-
-// A tally counts what is read.
-type tally struct {
-	r io.Reader
-	n int64
-}
-
-func (c *tally) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
 }

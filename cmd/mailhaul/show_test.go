@@ -146,6 +146,34 @@ func TestNothingIsObeyed(t *testing.T) {
 	}
 }
 
+// TestShowDamaged guards that a message that is not what was archived is said to be so, whatever is asked for of it, and that
+// no file is made of it.
+func TestShowDamaged(t *testing.T) {
+	dir := archiveOf(t, []byte("Subject: one\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\npart\r\n--b\r\n\r\n"+strings.Repeat("a line of it\r\n", 20_000)+"needle\r\n--b--\r\n"))
+	files, err := filepath.Glob(filepath.Join(dir, "cur", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	octets, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[0], bytes.Replace(octets, []byte("needle"), []byte("noodle"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "out")
+	for _, o := range []showOptions{{}, {headers: true}, {raw: true}, {raw: true, output: file}, {part: "1", output: file}, {part: "1"}} {
+		var out bytes.Buffer
+		err := runShow(t.Context(), &terminal{out: &out, err: &out}, o, dir, "1")
+		if status := exitStatus(err); status != exitDiffers || hintFor(err) == "" {
+			t.Errorf("%+v: exit status %d, %v", o, status, err)
+		}
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("%+v: a file was made", o)
+		}
+	}
+}
+
 // TestFit guards that a text takes as many columns as it is given, whatever its characters take.
 func TestFit(t *testing.T) {
 	for text, want := range map[string]string{

@@ -50,6 +50,9 @@ func (a *Archive) Tally(last int64) (t Tally, err error) {
 // is no file there is refused.
 func (a *Archive) Derived(name string, make bool) (string, error) {
 	within := ownDir + "/" + name
+	if err := refuseLink(a.root, within+"-journal", 0); err != nil { // SQLite's
+		return "", err
+	}
 	info, err := a.root.Lstat(within)
 	switch {
 	case err == nil && !info.Mode().IsRegular():

@@ -5,8 +5,8 @@
 // # Layout
 //
 // The archive's directory is itself the Maildir++ root: cur, new and tmp are the INBOX, and every other mailbox is
-// a directory whose name begins with a dot. mailhaul/ holds ledger.db, lock and folders.json, and nothing else in
-// the directory is ours. Directories are 0700, files 0600.
+// a directory whose name begins with a dot. mailhaul/ holds ledger.db, lock and folders.json, and what
+// is made from the messages and can be made again (Derived); nothing else in the directory is ours. Directories are 0700, files 0600.
 //
 // A message lies in cur/ as
 //

@@ -7,7 +7,8 @@
 // The index is one file in the archive's own directory, mailhaul/find.db, made from the messages and from nothing else:
 // it can be deleted at any time, and is made again when it is missing, damaged, or of another version. Messages of the same
 // octets are in it once. An entry's place in it is checked against the ledger before every search, so that a ledger that
-// was made again is noticed. It holds words and no text: what was around them, the message tells.
+// was made again is noticed. It holds words and no text: what was around them, the message tells. Of a message with more than
+// 2 MiB of text the first 2 MiB are in it.
 //
 // # Words
 //

@@ -54,7 +54,8 @@ func read(m io.Reader) (document, error) {
 
 // isDecoration is for pictures that stand in the text.
 func isDecoration(p parts.Part) bool {
-	return strings.HasPrefix(p.Type, "image/") && p.Header.Get("Content-ID") != "" && !strings.HasPrefix(strings.ToLower(p.Header.Get("Content-Disposition")), "attachment")
+	disposition := strings.ToLower(p.Header.Get("Content-Disposition"))
+	return strings.HasPrefix(p.Type, "image/") && p.Header.Get("Content-ID") != "" && !strings.HasPrefix(disposition, "attachment")
 }
 
 // head takes the header of the message, or of one that is in it, whose names and subject count as text.

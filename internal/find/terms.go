@@ -124,7 +124,9 @@ func (t not) condition(x asker) (archive.Condition, error) {
 }
 
 // columns are where the words of a field stand in the index; "" is anywhere.
-var columns = map[string]string{"": "", "from": "{sender} : ", "to": "{recipient copied} : ", "cc": "{copied} : ", "subject": "{subject} : ", "file": "{files} : "}
+var columns = map[string]string{
+	"": "", "from": "{sender} : ", "to": "{recipient copied} : ", "cc": "{copied} : ", "subject": "{subject} : ", "file": "{files} : ",
+}
 
 // fts returns the expression for FTS5.
 func (t words) fts() string { return "(" + columns[t.field] + t.expression + ")" }
@@ -155,7 +157,8 @@ func (t inFolder) condition(x asker) (archive.Condition, error) {
 		}
 	}
 	if names == nil && !strings.Contains(t.name, "*") {
-		return archive.Condition{}, &QueryError{t.whole, "there is no such folder in the archive", "mailhaul folders ARCHIVE lists them; * stands for anything, as in folder:Work*"}
+		return archive.Condition{}, &QueryError{t.whole, "there is no such folder in the archive",
+			"mailhaul folders ARCHIVE lists them; * stands for anything, as in folder:Work*"}
 	}
 	return archive.InMailboxes(names...), nil
 }
