@@ -369,3 +369,27 @@ func TestMaySame(t *testing.T) {
 		}
 	}
 }
+
+// TestFreeUIDLAgain guards that mail is archived also where the server gives it the UIDLs of what free has removed; and that
+// a message which comes back under its UIDL is known.
+func TestFreeUIDLAgain(t *testing.T) {
+	m := newRoom(t, false, letters(4)...)
+	if _, err := m.free(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	other := letter(99).Octets
+	m.acct.Deliver(mail.Inbox, postoffice.Message{Octets: m.first[0].Octets, UIDL: m.first[0].UIDL})
+	m.acct.Deliver(mail.Inbox, postoffice.Message{Octets: other, UIDL: m.first[1].UIDL})
+	for i, want := range []int{1, 0} {
+		if rep := m.backup(); rep.Listed != 2 || rep.Fetched != want || rep.Known != 2-want {
+			t.Errorf("backup %d: %+v, want %d fetched", i, rep, want)
+		}
+	}
+	if v := trial.Judge(append(letters(4), other), held(t, m.dir)); v != (trial.Verdict{}) {
+		t.Errorf("the archive: %v", v)
+	}
+	got, err := m.free(t.Context(), nil)
+	if err != nil || got.Gone.Messages != 2 || len(m.there()) != 0 {
+		t.Errorf("free: %+v, %v", got, err)
+	}
+}

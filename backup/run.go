@@ -191,6 +191,9 @@ func (r *run) pass(ctx context.Context, mb mail.Mailbox) (todo int, err error) {
 		return 0, err
 	}
 	r.tellNotes()
+	if err := r.reappeared(ctx, mb, items); err != nil {
+		return 0, err
+	}
 	fresh := r.tally.list(items, r.Archive.Has)
 	rest, err := r.renumbered(ctx, mb, items, fresh)
 	if err != nil {

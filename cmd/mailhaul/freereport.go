@@ -131,7 +131,7 @@ func (r *report) adviseFree(o *freeOptions, from, dir string, delivered []mail.A
 	case stays[backup.StayDamaged].Messages > 0:
 		r.Hint = fmt.Sprintf("mailhaul verify %s --repair --source %s fetches what is damaged again", quoteArg(dir), quoteArg(from))
 	case stays[backup.StayUndelivered].Messages > 0 && len(delivered) > 0:
-		r.Hint = fmt.Sprintf("mailhaul verify %s --against %s looks for them there", quoteArg(dir), quoteArg("imaps://"+delivered[0].User+"@"+delivered[0].Host))
+		r.Hint = adviseVerify(dir, delivered)
 	case stays[backup.StayNew].Messages > 0 && r.Free.Goes+r.Free.Gone == 0:
 		r.Hint = fmt.Sprintf("mailhaul backup %s %s brings what is not archived yet", quoteArg(from), quoteArg(dir))
 	case stays[backup.StayCeiling].Messages > 0 && o.target.octets > 0:
@@ -142,6 +142,15 @@ func (r *report) adviseFree(o *freeOptions, from, dir string, delivered []mail.A
 			r.Hint = hint
 		}
 	}
+}
+
+// adviseVerify says how to look at each of the destinations for what is not known to be there.
+func adviseVerify(dir string, delivered []mail.Account) string {
+	var commands []string
+	for _, d := range delivered {
+		commands = append(commands, fmt.Sprintf("mailhaul verify %s --against %s", quoteArg(dir), quoteArg("imaps://"+d.User+"@"+d.Host)))
+	}
+	return strings.Join(commands, ", and ") + " looks for them there; --after archived leaves that out"
 }
 
 // trashHints say when there is more room, where mail does not go for good.

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -137,6 +138,42 @@ func (a *Archive) WasFreed(entry int64) (was bool, err error) {
 		return nil
 	}, entry)
 	return was, err
+}
+
+// FreedRefs returns the sound entries of a mailbox that were taken out of the source and have not come back, by the Refs they had
+// there: the source is not expected to show any of them.
+func (a *Archive) FreedRefs(mailbox string) (map[mail.Ref]int64, error) {
+	all := map[mail.Ref]int64{}
+	err := a.ledger.eachOf(freedTable, `select e.id, e.validity, e.uid from freed f join entry e on e.id = f.entry
+		where f.state = 2 and e.state = 0 and e.uid is not null and e.mailbox = (select id from mailbox where name = ?)`,
+		func(scan func(...any) error) error {
+			ref := mail.Ref{Mailbox: mailbox}
+			var id int64
+			err := scan(&id, &ref.Validity, &ref.UID)
+			all[ref] = id
+			return err
+		}, []byte(mailbox))
+	return all, err
+}
+
+// Retire has entries give up their Refs, which the source has given to other messages: Has does not know those any more.
+func (a *Archive) Retire(entries []int64) error {
+	moves := make([]Move, 0, len(entries))
+	for _, id := range entries {
+		e, err := a.Entry(id)
+		if err != nil {
+			return err
+		}
+		f := a.folders.named(e.Mailbox)
+		if f == nil {
+			return fmt.Errorf("there is no mailbox %q", e.Mailbox)
+		}
+		moves = append(moves, Move{Entry: id, Ref: retired(e), Mailbox: f.Mailbox})
+	}
+	if len(moves) == 0 {
+		return nil
+	}
+	return a.Rekey(moves)
 }
 
 // A FreedAmount is what was taken out of one account.
