@@ -135,12 +135,12 @@ func TestRemoveTrouble(t *testing.T) {
 	}
 }
 
-// settle lists again and takes the marks off what was intended and is still there.
+// settle lists again and takes the marks off what nobody knew the outcome of and is still there.
 func settle(t *testing.T, r *Remover, did *removal) {
 	t.Helper()
 	var left []mail.Item
 	for _, it := range mustList(t, r) {
-		if slices.Contains(did.intended, it.Ref.UID) && it.Flags.Has(mail.Deleted) {
+		if slices.Contains(did.unsure, it.Ref.UID) && it.Flags.Has(mail.Deleted) {
 			left = append(left, it)
 		}
 	}
