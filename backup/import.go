@@ -118,6 +118,11 @@ func (m *importing) take(f Found) error {
 	}
 	var home mail.Ref
 	for _, w := range f.Mailboxes {
+		if !m.places.room(w) {
+			m.report.Listed++
+			m.lost(Found{Where: f.Where}, fmt.Errorf("more than %d folders are not made", maxPlaces))
+			continue
+		}
 		mb := m.places.of(w)
 		m.ran[mb.Name] = true
 		ref := m.refOf(mb, f)

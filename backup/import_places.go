@@ -55,6 +55,14 @@ func pathKey(levels []string) string {
 	return key
 }
 
+// maxPlaces is how many mailboxes there can be: a file may name one for every message.
+const maxPlaces = 20_000
+
+// room reports whether there can be one more.
+func (p places) room(w Wherein) bool {
+	return len(p.byPath) < maxPlaces || p.byPath[pathKey(w.Levels)] != (mail.Mailbox{})
+}
+
 // of returns the mailbox of that path, else the one for the same, else a new one. What the archive calls all mail is
 // where archived mail is in an account that has such a view.
 func (p places) of(w Wherein) mail.Mailbox {

@@ -244,3 +244,21 @@ func TestImportPlaces(t *testing.T) {
 type one backup.Found
 
 func (o one) Each(_ context.Context, fn func(backup.Found) error) error { return fn(backup.Found(o)) }
+
+// TestBackupAfterImport guards that what was imported into a folder before the account was ever backed up is not
+// fetched again, whatever its times, and is the account's from then on; what is there twice stays two.
+func TestBackupAfterImport(t *testing.T) {
+	for name, server := range servers {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, server)
+			s.fill(mail.Inbox)
+			all := trial.Mail()
+			mustBring(t, s.dir, inInbox(all[:9]), 9, 0, 9, 0)
+			s.want("after an import", fates{known: 9, fetched: len(all) - 9, bodies: len(all) - 9 + 1}) // and a sample
+			s.judge("after an import", mail.Inbox)
+			s.want("again", fates{known: len(all)})
+			mustBring(t, s.dir, inInbox(all), len(all), len(all), 0, 0)
+			s.wantLive("after all", mail.Inbox, len(all), 0)
+		})
+	}
+}

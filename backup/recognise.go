@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -74,7 +75,20 @@ func (k *keeper) like(it mail.Item) ([]archive.Entry, bool, error) {
 	if it.Received.IsZero() {
 		similar = slices.DeleteFunc(similar, func(e archive.Entry) bool { return !k.goesOn(e, it) })
 	}
-	return similar, false, err
+	if err != nil || it.Received.IsZero() || !k.Archive.HoldsImports() {
+		return similar, false, err
+	}
+	imported, err := k.likeImported(it)
+	return append(similar, imported...), false, err
+}
+
+// likeImported returns the entries of this size that were imported into the item's mailbox. What a file says of the time
+// of arrival is seldom what the server says.
+func (k *keeper) likeImported(it mail.Item) ([]archive.Entry, error) {
+	similar, err := k.Archive.Similar(it.Size, time.Time{})
+	return slices.DeleteFunc(similar, func(e archive.Entry) bool {
+		return !e.Ref.Imported() || e.Mailbox != it.Ref.Mailbox || e.Received.Equal(it.Received)
+	}), err
 }
 
 func (rc *recogniser) recognise(ctx context.Context, items []mail.Item) ([]mail.Item, error) {

@@ -28,9 +28,9 @@ language. Flags are taken over where there are some; where a format has no place
 them, mail counts as read.
 
 What the archive has already is not brought twice: import again when the file has
-grown. Import after backup rather than before: then what the account has brought
-into a folder is recognised, be it that another program has written into its header.
-Of a message that Thunderbird has deleted and not taken out of its file yet, nothing
+grown. What the account has brought into a folder is recognised there, be it that
+another program has written into its header; and what was imported first, the next
+backup recognises. Flags of what is there already are not changed. Of a message that Thunderbird has deleted and not taken out of its file yet, nothing
 is brought. The lines that Thunderbird and Takeout keep on top of each message are read
 for what they say and are not part of the message; else no octet is changed.
 `
@@ -91,6 +91,7 @@ func runImport(ctx context.Context, t *terminal, i *interrupt, o importOptions, 
 	if err == nil {
 		err = a.NoteImport(archive.Import{From: absolute(from), Kind: pile.Kind, Ended: time.Now(), Added: got.Fetched + got.Linked, Known: got.Known})
 	}
+	t.freshen(ctx, i, a)
 	rep := newReport("import")
 	rep.addSource(got)
 	rep.addImported(p)

@@ -42,6 +42,8 @@ type Archive struct {
 	keys     map[key]bool    // of the messages that are archived and sound, when they are learnt
 	unsound  map[key]unsound // of those that are known, but missing or damaged
 	underway map[key]bool    // of those that are put, and not committed yet
+	asked    bool            // whether there are imports
+	imports  bool            // there were, when that was asked
 	listing  listing         // of the folder looked through last
 
 	learning sync.Mutex // held by who reads the keys

@@ -9,6 +9,25 @@ import (
 // isImported is the condition that an entry e came from a file.
 const isImported = "(e.validity is 0 and substr(e.uid, 1, 7) = x'696d706f727400')"
 
+// HoldsImports reports whether a message of the archive came from a file, when that was first asked.
+func (a *Archive) HoldsImports() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.asked {
+		a.asked, a.imports = true, !noneImported(a.keys)
+	}
+	return a.imports
+}
+
+func noneImported(keys map[key]bool) bool {
+	for k := range keys {
+		if k.imported() {
+			return false
+		}
+	}
+	return true
+}
+
 // ByRef returns the sound entry of a message; false: there is none.
 func (a *Archive) ByRef(ref mail.Ref) (Entry, bool, error) {
 	k := keyOf(a.original, ref)

@@ -173,11 +173,11 @@ func (p *prober) decide(f Form) Form {
 		f.Name = "mboxcl"
 		f.Why = "Content-Length says where messages end, and lines that begin with From are quoted"
 	case p.more == 0 && p.once > 0:
-		f.Why = "lines that begin with From are quoted, as mboxo does too, and none twice"
+		f.Why = "lines that begin with From are quoted, and none twice; mboxo would be the same"
 	case p.more > 0:
 		f.Why = "there are lines that begin with >>From"
 	default:
-		f.Why = "no line is quoted, as in mboxo"
+		f.Why = "no line is quoted; mboxo would be the same"
 	}
 	return f
 }

@@ -145,9 +145,11 @@ func singleKind(name string, head []byte) (kind, error) {
 	switch {
 	case strings.HasSuffix(lower, ".emlx"):
 		return oneEMLX, nil
-	case err == nil && (len(head) > 0 || !strings.HasSuffix(lower, ".eml")):
+	case strings.HasSuffix(lower, ".eml"):
+		return oneEML, nil
+	case err == nil:
 		return oneMbox, nil
-	case strings.HasSuffix(lower, ".eml"), isField(line) && bytes.IndexByte(head, 0) < 0:
+	case isField(line) && bytes.IndexByte(head, 0) < 0:
 		return oneEML, nil
 	}
 	return noMail, ErrUnknown
