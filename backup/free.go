@@ -289,10 +289,17 @@ func (r *freeing) examine(ctx context.Context, c candidate) (bool, error) {
 	if err == nil {
 		err = r.Archive.Check(e)
 	}
+	unread := false
+	if err == nil && !c.read {
+		unread, err = r.Archive.Unread(e)
+	}
 	r.Watch.Tell(progress.Moved{Half: progress.Archive, Octets: e.Octets})
 	if damage := new(archive.DamagedError); errors.As(err, &damage) {
 		r.freed.doubt(StayDamaged, c.Leaving, damage.Why)
 		return false, nil
 	}
-	return err == nil, err
+	if err == nil && unread {
+		r.freed.stays(StayUnread, c.Item)
+	}
+	return err == nil && !unread, err
 }

@@ -18,6 +18,7 @@ const proofLife = 7 * 24 * time.Hour
 type candidate struct {
 	Leaving
 	received int64  // Unix seconds
+	read     bool   // a verification has read it at the source
 	doubt    string // why it may be another message than the archived one; "": nothing speaks for that
 }
 
@@ -227,7 +228,7 @@ type verdict struct {
 
 func (b *freeBox) judge(it mail.Item) verdict {
 	if e, archived := b.entries[it.Ref.UID]; archived {
-		return verdict{candidate: candidate{Leaving{e.id, it}, e.received, b.doubtOf(it, e)}, stay: b.reason(it, e)}
+		return verdict{candidate: candidate{Leaving{e.id, it}, e.received, b.read[e.id] || b.isRead(it), b.doubtOf(it, e)}, stay: b.reason(it, e)}
 	}
 	if id := b.Archive.Hurt(it.Ref); id != 0 {
 		return verdict{candidate{Leaving: Leaving{id, it}}, StayDamaged, "its file is missing or damaged; backup fetches it again"}

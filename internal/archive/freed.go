@@ -2,6 +2,7 @@ package archive
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -174,6 +175,48 @@ func (a *Archive) Retire(entries []int64) error {
 		return nil
 	}
 	return a.Rekey(moves)
+}
+
+// Unread reports whether nobody knows that the octets of the entry were downloaded for itself: it is linked; or its file has
+// several names, and the ledger that knew which of them are linked was lost.
+func (a *Archive) Unread(e Entry) (bool, error) {
+	if e.Linked {
+		return true, nil
+	}
+	twins, err := a.entries("where e.octets = ? and e.received = ? and e.digest = ? and e.id <> ? and e.state = 0 limit ?",
+		e.Octets, e.Received.Unix(), e.Digest[:], e.ID, maxSimilar)
+	if err != nil || len(twins) == 0 {
+		return false, err
+	}
+	is, err := a.fileInfo(e)
+	if err != nil {
+		return false, err
+	}
+	shared := false
+	for _, twin := range twins {
+		info, err := a.fileInfo(twin)
+		if notDamage(err) != nil {
+			return false, err
+		}
+		if err != nil || !os.SameFile(is, info) {
+			continue
+		}
+		if twin.Linked {
+			return false, nil
+		}
+		shared = true
+	}
+	return shared, nil
+}
+
+func (a *Archive) fileInfo(e Entry) (os.FileInfo, error) {
+	f, err := a.openEntry(&e)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	return info, diskError("open", e.Path, err)
 }
 
 // A FreedAmount is what was taken out of one account.

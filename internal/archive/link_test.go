@@ -230,3 +230,33 @@ func TestHeadDigestReadsTheHeadOnly(t *testing.T) {
 		t.Errorf("a header without a file: %v", err)
 	}
 }
+
+// TestUnread guards that it is known, or known not to be known, for which of several names of a file its octets were downloaded.
+func TestUnread(t *testing.T) {
+	a := open(t, ramDir(t))
+	defer func() { shut(t, a) }()
+	apart := newLetter(work, 6, letterOne.body) // the same octets, downloaded once more
+	mustTake(t, a, letterOne, apart)
+	one, err := a.Entry(1)
+	mustDo(t, err)
+	_, err = link(a, labelled(), one)
+	mustDo(t, err)
+	unread := func() (ids []int64) {
+		for _, e := range allEntries(t, a) {
+			is, err := a.Unread(e)
+			mustDo(t, err)
+			if is {
+				ids = append(ids, e.ID)
+			}
+		}
+		return ids
+	}
+	checkIs(t, "unread", unread(), []int64{3})
+	dir := a.root.Name()
+	shut(t, a)
+	mustDo(t, os.Remove(filepath.Join(dir, ledgerFile)))
+	a = open(t, dir)
+	if ids := unread(); len(ids) != 2 {
+		t.Errorf("unread after the ledger was lost: %v, want both names of the one file", ids)
+	}
+}
