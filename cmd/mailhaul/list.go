@@ -32,7 +32,8 @@ const searchHelp = `Search names the messages of ARCHIVE that a QUERY finds, as 
   is:unread                      or read, flagged, answered, forwarded, draft, deleted, gone
   keyword:NAME  id:MESSAGE-ID  number:N
 
-All of it must be true. -word or NOT word excludes, a OR b is for either, ( ) group.
+All of it must be true. -word or NOT word excludes; a OR b, which goes before all else,
+is for either; ( ) group.
 What has blanks in it is quoted: folder:"Sent Items". Case and accents do not count.
 Put the query in single quotes, so that the shell leaves it alone.
 
@@ -114,6 +115,9 @@ func runList(ctx context.Context, t *terminal, i *interrupt, o listOptions, dir 
 	q, err := find.Parse(query)
 	if err != nil {
 		return err
+	}
+	if o.limit < 0 {
+		return usageError{fmt.Errorf("--limit %d: it is a number of messages", o.limit), "leave it out to have all"}
 	}
 	a, err := archive.View(dir)
 	if err != nil {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -16,7 +18,21 @@ import (
 type choice struct{ query string }
 
 func (c *choice) addFlag(f *pflag.FlagSet) {
-	f.StringVar(&c.query, "select", "", "bring only what `QUERY` finds, as mailhaul search does")
+	f.Var(c, "select", "bring only what `QUERY` finds, as mailhaul search does")
+}
+
+func (c *choice) String() string { return c.query }
+
+// Type is what help calls it.
+func (c *choice) Type() string { return "QUERY" }
+
+// Set makes it a flag. An empty query, as of a variable that is not set in a script, is not to mean everything.
+func (c *choice) Set(s string) error {
+	if strings.TrimSpace(s) == "" {
+		return errors.New("it is empty; to mean everything, leave the flag out")
+	}
+	c.query = s
+	return nil
 }
 
 // made reports whether the person wants a part only.

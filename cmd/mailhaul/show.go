@@ -102,7 +102,7 @@ func runShow(ctx context.Context, t *terminal, o showOptions, dir, id string) er
 		return t.showJSON(e, body)
 	}
 	return t.page(func(out io.Writer, columns int) error {
-		s := showing{out: wrapped(out, columns), entry: e, headers: o.headers, links: true}
+		s := showing{out: wrapped(out, columns), entry: e, headers: o.headers}
 		return s.message(body)
 	})
 }

@@ -125,7 +125,7 @@ func TestNothingIsObeyed(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out strings.Builder
-			s := showing{out: &out, entry: e, headers: headers, links: true}
+			s := showing{out: &out, entry: e, headers: headers}
 			if err := s.message(m); err != nil {
 				t.Errorf("message %d: %v", id, err)
 			}

@@ -17,8 +17,7 @@ type showing struct {
 	out     io.Writer
 	entry   archive.Entry
 	headers bool
-	links   bool
-	shown   map[string]bool // by the number of what holds alternatives: one was shown
+	shown   map[string]bool // by Part.Among: one of the alternatives was shown
 }
 
 func (s *showing) message(m io.Reader) error {
@@ -89,9 +88,8 @@ func (s *showing) part(p parts.Part, body io.Reader) error {
 	if p.IsMessage() {
 		return s.marker(p, -1, "a message")
 	}
-	within := p.Number[:strings.LastIndexByte(p.Number, '.')+1]
 	attached := p.Attached && p.Number != "1"
-	if !p.IsText() || attached && p.Type != "text/plain" || p.Nth > 1 && s.shown[within] {
+	if !p.IsText() || attached && p.Type != "text/plain" || p.Nth > 1 && s.shown[p.Among] {
 		n, err := io.Copy(io.Discard, body)
 		if err != nil {
 			return err
@@ -102,7 +100,7 @@ func (s *showing) part(p parts.Part, body io.Reader) error {
 		}
 		return s.marker(p, n, why)
 	}
-	text, err := parts.ReadText(p, body, maxShown, s.links)
+	text, err := parts.ReadText(p, body, maxShown, true)
 	if errors.Is(err, parts.ErrBinary) {
 		return s.marker(p, -1, err.Error())
 	}
@@ -117,7 +115,7 @@ func (s *showing) part(p parts.Part, body io.Reader) error {
 		return nil
 	}
 	if p.Nth > 0 {
-		s.shown[within] = true
+		s.shown[p.Among] = true
 	}
 	if err := writeText(s.out, text+"\n\n"); err != nil {
 		return err

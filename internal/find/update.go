@@ -12,7 +12,7 @@ import (
 // A page is what is read, and then entered in one transaction.
 const (
 	pageMessages = 1024
-	pageOctets   = 16 << 20
+	pageOctets   = 8 << 20
 )
 
 // Update brings the index up to date with the archive. It can be broken off at any time: what is in the index then stays

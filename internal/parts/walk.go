@@ -26,8 +26,10 @@ type Part struct {
 	Name    string // the file's name, decoded and on one line; "": it has none. It is foreign: no path to be used as it is.
 	// Attached: it is there to be kept rather than to be read with the rest. Whatever has a name counts, too.
 	Attached bool
-	// Nth says which of several alternatives it is, or belongs to, counted from 1 (RFC 2046 §5.1.4); 0: there is no other.
+	// Nth says which of several alternatives it is, or belongs to, counted from 1 (RFC 2046 §5.1.4), and Among of which: it is the
+	// same for all of them. 0 and "": there is no other.
 	Nth      int
+	Among    string
 	encoding string
 	boundary string
 }
@@ -131,9 +133,9 @@ func (w *walker) multipart(p Part, prefix string, in *bufio.Reader, depth int) e
 	for n := 1; s.next(); n++ {
 		body := bufio.NewReaderSize(s, 4<<10)
 		child := makePart(readHeader(body), without)
-		child.Number, child.Nth = prefix+strconv.Itoa(n), p.Nth
+		child.Number, child.Nth, child.Among = prefix+strconv.Itoa(n), p.Nth, p.Among
 		if p.Type == "multipart/alternative" {
-			child.Nth = n
+			child.Nth, child.Among = n, "in "+prefix
 		}
 		if err := w.part(child, child.Number+".", body, depth+1); err != nil {
 			return err

@@ -29,7 +29,7 @@ func outline(t *testing.T, message string) string {
 		}
 		fmt.Fprintf(&b, "%s %s %q %q", p.Number, p.Type, p.Name, octets)
 		if p.Nth > 0 {
-			fmt.Fprintf(&b, " %d", p.Nth)
+			fmt.Fprintf(&b, " %d %s", p.Nth, p.Among)
 		}
 		fmt.Fprintln(&b)
 		return err
@@ -49,7 +49,9 @@ func TestWalk(t *testing.T) {
 		{"mbox line", "From x y\nSubject: =?utf-8?q?=C3=A4?=\n\n", "<ä>\n1 text/plain \"\" \"\"\n"},
 		{"alternatives in a mixed one", "Content-Type: multipart/mixed; boundary=\"a b\"\n\npre\n--a b\nContent-Type: multipart/alternative; boundary=c\n\n" +
 			"--c\n\nplain\n--c\nContent-Type: text/html\n\n<p>\n--c--\n\n--a b\nContent-Type: application/pdf; name=x.pdf\nContent-Transfer-Encoding: base64\n\nQUJD\nRA==\n--a b--\npost\n",
-			"<>\n1.1 text/plain \"\" \"plain\" 1\n1.2 text/html \"\" \"<p>\" 2\n2 application/pdf \"x.pdf\" \"ABCD\"\n"},
+			"<>\n1.1 text/plain \"\" \"plain\" 1 in 1.\n1.2 text/html \"\" \"<p>\" 2 in 1.\n2 application/pdf \"x.pdf\" \"ABCD\"\n"},
+		{"an alternative with its pictures", "Content-Type: multipart/alternative; boundary=b\n\n--b\n\nx\n--b\nContent-Type: multipart/related; boundary=c\n\n--c\nContent-Type: text/html\n\ny\n--c\nContent-Type: image/png\n\nz\n--c--\n--b--\n",
+			"<>\n1 text/plain \"\" \"x\" 1 in \n2.1 text/html \"\" \"y\" 2 in \n2.2 image/png \"\" \"z\" 2 in \n"},
 		{"a message in it", "Subject: out\nContent-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: in\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\nx\n--c--\n--b--\n",
 			"<out>\n1 message/rfc822\n1.<in>\n1.1 text/plain \"\" \"x\"\n"},
 		{"a forwarded one", "Content-Type: message/rfc822\n\nSubject: in\n\nhello", "<>\n1 message/rfc822\n1.<in>\n1.1 text/plain \"\" \"hello\"\n"},
