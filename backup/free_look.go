@@ -2,17 +2,12 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"strings"
-	"time"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/progress"
 )
-
-// proofLife is how long a message counts as seen at a destination: whoever uses it may delete mail there.
-const proofLife = 7 * 24 * time.Hour
 
 // A candidate is a message that may go if its file is sound.
 type candidate struct {
@@ -161,64 +156,6 @@ func (b *freeBox) tellsSizes(items []mail.Item) bool {
 // sameSize: over POP3 the last line gets an end if it has none, and servers count it or not.
 func sameSize(octets, size int64) bool { return octets == size || octets == size+2 || octets == size-2 }
 
-// learnProofs reads what was found of the entries at the accounts that count.
-func (b *freeBox) learnProofs() error {
-	at, err := b.Archive.Proofs(b.Account, b.Name)
-	if err != nil {
-		return err
-	}
-	b.read = map[int64]bool{}
-	for id, p := range at {
-		b.read[id] = p.Verdict == archive.ProvedPresent && !p.Read.IsZero()
-	}
-	for _, dest := range b.Delivered {
-		proved, err := b.provedAt(dest)
-		if err != nil {
-			return err
-		}
-		b.proved = append(b.proved, proved)
-	}
-	return nil
-}
-
-// provedAt returns the entries that were seen at a destination lately. Where that may be the very account that mail is to go
-// from, read by another protocol or under another name, only what was brought there counts: anything else that is there
-// may be the message itself.
-func (b *freeBox) provedAt(dest mail.Account) (map[int64]bool, error) {
-	found, err := b.Archive.Proofs(dest, b.Name)
-	if err != nil {
-		return nil, err
-	}
-	proved := make(map[int64]bool, len(found))
-	for id, p := range found {
-		proved[id] = p.Verdict == archive.ProvedPresent && b.Now.Sub(p.At) <= proofLife
-	}
-	if !MaySame(b.Account, dest) {
-		return proved, nil
-	}
-	fates, err := b.Archive.Fates(dest, archive.Wanted{Gone: true}, b.Name)
-	for _, o := range fates {
-		proved[o.Entry] = proved[o.Entry] && o.State == archive.Done
-	}
-	return proved, err
-}
-
-// MaySame reports whether two accounts may be one: the same user at the same host, or at hosts of one domain. Many servers
-// know a user with the domain and without.
-func MaySame(a, b mail.Account) bool {
-	user, at, _ := strings.Cut(strings.ToLower(a.User), "@")
-	other, where, _ := strings.Cut(strings.ToLower(b.User), "@")
-	return user == other && (at == where || at == "" || where == "") && domainOf(a.Host) == domainOf(b.Host)
-}
-
-// domainOf leaves off the first label of a host that has more than two: pop.example.org and imap.example.org are of one.
-func domainOf(host string) string {
-	if _, domain, is := strings.Cut(host, "."); is && strings.Contains(domain, ".") && strings.Trim(host, "0123456789.:") != "" {
-		return domain
-	}
-	return host
-}
-
 // A verdict is what is to become of a message: it may go, or why it stays.
 type verdict struct {
 	candidate
@@ -268,58 +205,3 @@ func (b *freeBox) doubtOf(it mail.Item, e freeEntry) string {
 	}
 	return ""
 }
-
-// settle finds out what became of those messages of a mailbox that an earlier removal was to take away: what is listed is
-// there. Marks of ours are taken off it first.
-func (r *freeing) settle(ctx context.Context, mailbox string, items []mail.Item) error {
-	open, err := r.Archive.FreeIntents(r.Account)
-	if err != nil || len(open) == 0 {
-		return err
-	}
-	there := make(map[mail.Ref]int, len(items))
-	for i, it := range items {
-		there[it.Ref] = i
-	}
-	states := map[int64]archive.Removal{}
-	var marked []mail.Item
-	now, err := r.Archive.State(mailbox)
-	if err != nil {
-		return err
-	}
-	for _, f := range open {
-		if f.Ref.Mailbox != mailbox {
-			continue
-		}
-		i, is := there[f.Ref]
-		renumbered := len(items) > 0 && items[0].Ref.Validity != f.Ref.Validity
-		if renumbered && now.Validity != items[0].Ref.Validity {
-			continue // until a backup has found out which messages have which UIDs now
-		}
-		if !is {
-			states[f.Entry] = archive.Removed
-			r.freed.Settled.Messages++
-			r.freed.Settled.Octets += f.Octets
-			continue
-		}
-		states[f.Entry] = archive.Stayed
-		if items[i].Flags.Has(mail.Deleted) {
-			marked = append(marked, items[i])
-			items[i].Flags = items[i].Flags.Without(mail.Flags{mail.Deleted})
-		}
-	}
-	if err := r.unmark(ctx, mailbox, marked); err != nil {
-		return err
-	}
-	return r.Archive.SettleFree(states)
-}
-
-func (r *freeing) unmark(ctx context.Context, mailbox string, marked []mail.Item) error {
-	m, ok := r.From.(Marker)
-	if !ok || len(marked) == 0 {
-		return nil
-	}
-	return r.persist(ctx, func() error { return m.Unmark(ctx, mailbox, marked) })
-}
-
-// isDamage reports whether it is the archive's file that is not sound.
-func isDamage(err error) bool { return errors.As(err, new(*archive.DamagedError)) }
