@@ -22,7 +22,7 @@ func (s *shelf) index() string { return filepath.Join(s.dir, "mailhaul", fileNam
 func TestIndexIsMadeAgain(t *testing.T) {
 	s := newShelf(t)
 	var letters []string
-	for n := range 300 {
+	for n := range 60 {
 		letters = append(letters, letterOf(fmt.Sprint("letter ", n), "text/plain", "some words"))
 	}
 	s.put("INBOX", nil, march, letters...)
@@ -151,11 +151,18 @@ func TestDamagedMessage(t *testing.T) {
 	}
 }
 
+func smallPages(t *testing.T) {
+	was := pageMessages
+	pageMessages = 40
+	t.Cleanup(func() { pageMessages = was })
+}
+
 // TestBrokenOff guards that what is in the index stays when the work is broken off, and that the next one goes on from there.
 func TestBrokenOff(t *testing.T) {
+	smallPages(t)
 	s := newShelf(t)
 	var letters []string
-	for n := range 2*pageMessages + 100 {
+	for n := range 2*pageMessages + 10 {
 		letters = append(letters, letterOf(fmt.Sprint("letter ", n), "text/plain", fmt.Sprint("word number ", n)))
 	}
 	s.put("INBOX", nil, march, letters...)
@@ -183,7 +190,7 @@ func TestBrokenOff(t *testing.T) {
 		}
 	}
 	mustDo(t, x.Update(t.Context()))
-	if todo == 0 || todo > pageMessages+100 {
+	if todo == 0 || todo > pageMessages+10 {
 		t.Errorf("%d messages were still to be read", todo)
 	}
 	if got := len(s.ask("word")); got != len(letters) {
@@ -193,9 +200,10 @@ func TestBrokenOff(t *testing.T) {
 
 // TestTwoAtOnce guards that two searches at the same time, with an index that must be made first, find the same.
 func TestTwoAtOnce(t *testing.T) {
+	smallPages(t)
 	s := newShelf(t)
 	var letters []string
-	for n := range pageMessages + 50 {
+	for n := range 10*pageMessages + 5 {
 		letters = append(letters, letterOf(fmt.Sprint("letter ", n), "text/plain", fmt.Sprint("word number ", n)))
 	}
 	s.put("INBOX", nil, march, letters...)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -51,7 +52,8 @@ type store struct {
 	conn     *sql.Conn
 	path     string
 	prepared map[string]*sql.Stmt
-	temp     string // the directory that the file lies in where it could not be kept in the archive; "": it is kept
+	begin    sync.Mutex // nothing is read while a transaction begins: SQLite gives up rather than wait for others then
+	temp     string     // the directory that the file lies in where it could not be kept in the archive; "": it is kept
 }
 
 // openStore opens the file of the archive's index, as it is; one that is no sound index is made again. Where the archive
@@ -184,15 +186,20 @@ func (s *store) close() error {
 }
 
 func (s *store) value(ctx context.Context, query string, dst any, args ...any) error {
+	s.begin.Lock()
+	defer s.begin.Unlock()
 	return s.conn.QueryRowContext(ctx, query, args...).Scan(dst)
 }
 
 // transact does fn in one transaction, as the only one that writes.
 func (s *store) transact(ctx context.Context, fn func() error) error {
-	if _, err := s.conn.ExecContext(ctx, "begin immediate"); err != nil {
+	s.begin.Lock()
+	_, err := s.conn.ExecContext(ctx, "begin immediate")
+	s.begin.Unlock()
+	if err != nil {
 		return err
 	}
-	err := fn()
+	err = fn()
 	if err == nil {
 		_, err = s.conn.ExecContext(ctx, "commit")
 	}

@@ -9,11 +9,10 @@ import (
 	"github.com/mailhaul/mailhaul/internal/progress"
 )
 
-// A page is what is read, and then entered in one transaction.
-const (
-	pageMessages = 1024
-	pageOctets   = 8 << 20
-)
+// A page is what is read, and then entered in one transaction: so many messages and octets at most.
+var pageMessages = 1024 // tests have smaller ones
+
+const pageOctets = 8 << 20
 
 // Update brings the index up to date with the archive. It can be broken off at any time: what is in the index then stays
 // there, and the next Update goes on from there. Others may be about the same.
