@@ -19,8 +19,9 @@ type Found struct {
 	Flags     mail.Flags
 	Received  time.Time // zero: only its own header tells
 	Sum       mail.Sum
-	Where     string // for a person
-	Taken     int64  // octets of the file
+	Identity  mail.Digest // what it is known by when it is found again: its Sum's Match, or that of what does not change
+	Where     string      // for a person
+	Taken     int64       // octets of the file
 	// Err says why it cannot be had; then there is no Sum.
 	Err  error
 	Open func() (Body, error) // its octets, any number of times
@@ -155,10 +156,10 @@ func (m *importing) item(ref mail.Ref, f Found) mail.Item {
 
 // refOf counts how many of this content there were in the mailbox.
 func (m *importing) refOf(mb mail.Mailbox, f Found) mail.Ref {
-	first := mail.ImportRef(mb.Name, f.Sum.Match, 1)
+	first := mail.ImportRef(mb.Name, f.Identity, 1)
 	key := nthKeyOf(first)
 	m.nth[key]++
-	return mail.ImportRef(mb.Name, f.Sum.Match, m.nth[key])
+	return mail.ImportRef(mb.Name, f.Identity, m.nth[key])
 }
 
 // lost notes a message that cannot be had.

@@ -37,7 +37,7 @@ func (p pile) Each(_ context.Context, fn func(backup.Found) error) error {
 		if err != nil {
 			return err
 		}
-		f := backup.Found{Flags: l.flags, Sum: sum, Where: strconv.Itoa(i), Taken: int64(len(l.octets)), Err: l.err,
+		f := backup.Found{Flags: l.flags, Sum: sum, Identity: sum.Match, Where: strconv.Itoa(i), Taken: int64(len(l.octets)), Err: l.err,
 			Open: func() (backup.Body, error) { return io.NopCloser(bytes.NewReader(l.octets)), nil }}
 		for _, name := range l.folders {
 			w := backup.Wherein{Levels: []string{name}}
@@ -231,7 +231,7 @@ func TestImportPlaces(t *testing.T) {
 		}
 		body := []byte("Subject: " + tt.want + "\r\n\r\n")
 		sum, _ := mail.SumOf(bytes.NewReader(body))
-		_, err = backup.Import{Archive: a, Pile: one(backup.Found{Mailboxes: []backup.Wherein{tt.in}, Sum: sum,
+		_, err = backup.Import{Archive: a, Pile: one(backup.Found{Mailboxes: []backup.Wherein{tt.in}, Sum: sum, Identity: sum.Match,
 			Open: func() (backup.Body, error) { return io.NopCloser(bytes.NewReader(body)), nil }})}.Run(t.Context())
 		page, perr := a.Page(tt.want, 0, 10)
 		if err != nil || perr != nil || !slices.ContainsFunc(page, func(e archive.Entry) bool { return e.Digest == sum.Digest }) {

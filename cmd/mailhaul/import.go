@@ -156,7 +156,7 @@ func (p *found) Each(ctx context.Context, fn func(backup.Found) error) error {
 		if m.Incomplete != "" {
 			p.incomplete = append(p.incomplete, incompleteReport{m.Where, m.Incomplete})
 		}
-		f := backup.Found{Flags: m.Flags, Received: m.Received, Sum: m.Sum, Where: m.Where, Taken: m.Taken, Err: m.Err, Open: m.Open}
+		f := backup.Found{Flags: m.Flags, Received: m.Received, Sum: m.Sum, Identity: m.Identity, Where: m.Where, Taken: m.Taken, Err: m.Err, Open: m.Open}
 		for _, folder := range m.Folders {
 			f.Mailboxes = append(f.Mailboxes, backup.Wherein(folder))
 		}

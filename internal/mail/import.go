@@ -10,10 +10,11 @@ import (
 const importMark = "import\x00"
 
 // ImportRef names a message that came from a file by what it is, not by where it lay: the nth of its content, from 1 on,
-// in the mailbox. So a file that has grown, was compacted or has another name shows nothing anew. The digest is the one
-// of the levelled form: a program that has added a missing last line end has not made another message of it.
-func ImportRef(mailbox string, match Digest, nth int) Ref {
-	uid := importMark + hex.EncodeToString(match[:16])
+// in the mailbox. So a file that has grown, was compacted or has another name shows nothing anew. What it is says the
+// digest of the levelled form, of what does not change when somebody reads the message: a program that has added a missing
+// last line end, or a Status field, has not made another message of it.
+func ImportRef(mailbox string, identity Digest, nth int) Ref {
+	uid := importMark + hex.EncodeToString(identity[:16])
 	if nth > 1 {
 		uid += "\x00" + strconv.Itoa(nth)
 	}

@@ -142,9 +142,7 @@ func isKeyword(k string) bool {
 func fieldFlags(head []byte) (flags mail.Flags, told bool) {
 	flags, told = mail.ReadStatus(bytes.NewReader(head))
 	var names []string
-	for rest := head; len(rest) > 0 && rest[0] != '\n' && rest[0] != '\r'; {
-		var field []byte
-		field, rest = cutField(rest)
+	for _, field := range fields(head) {
 		name, value, _ := bytes.Cut(field, []byte{':'})
 		if !slices.Contains([]string{"x-keywords", "x-kmail-tags"}, strings.ToLower(string(name))) {
 			continue

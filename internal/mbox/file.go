@@ -1,6 +1,7 @@
 package mbox
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -114,10 +115,20 @@ func (p *Pile) mbox(ctx context.Context, f *file, fn func(*Message) error) error
 			}
 		}
 		m.Taken = r.pos - last
+		if last == 0 && isInternal(m.head()) {
+			p.Notes = append(p.Notes, f.name+" begins with what a mail program has written for itself; that is no mail, and not imported")
+			p.tell(m.Taken)
+			continue
+		}
 		if err := p.give(m, r.Books.Deleted, fn); err != nil {
 			return err
 		}
 	}
+}
+
+// isInternal reports whether a message is the one that UW IMAP and Pine keep at the beginning of a mailbox.
+func isInternal(head []byte) bool {
+	return bytes.Contains(head, []byte("Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA")) && bytes.Contains(head, []byte("X-IMAP"))
 }
 
 // probe finds out the dialect. Of a file that cannot be read from the middle its beginning must do.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
@@ -12,10 +14,13 @@ import (
 
 // A Message is one message of a pile. It is good until the function it was given to returns.
 type Message struct {
-	Folders    []Folder // one at least; the same message is in each of them
-	Flags      mail.Flags
-	Received   time.Time // zero: only its own header tells
-	Sum        mail.Sum
+	Folders  []Folder // one at least; the same message is in each of them
+	Flags    mail.Flags
+	Received time.Time // zero: only its own header tells
+	Sum      mail.Sum
+	// Identity is the second digest of the message without what mail programs write into headers whenever somebody reads
+	// it (Status and its like). It is what a message is known by when its file is read again.
+	Identity   mail.Digest
 	Where      string // the file, and of an mbox the octet it begins at
 	Incomplete string // why it is not the whole message, for a person
 	Taken      int64  // octets of the file that were read for it
@@ -32,6 +37,52 @@ func (m *Message) Open() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(m.kept)), nil
 	}
 	return m.open()
+}
+
+// stateFields are those in which programs with mailboxes in one file keep what they know of a message.
+var stateFields = []string{"status", "x-status", "x-keywords", "x-uid", "x-imap", "x-imapbase", "content-length", "lines"}
+
+func isStateField(field []byte) bool {
+	name, _, _ := bytes.Cut(field, []byte{':'})
+	return len(name) <= len("content-length") && slices.Contains(stateFields, strings.ToLower(string(name)))
+}
+
+// identify sets the Identity.
+func (m *Message) identify() error {
+	m.Identity = m.Sum.Match
+	head := m.head()
+	if !slices.ContainsFunc(fields(head), isStateField) {
+		return nil
+	}
+	in, err := m.Open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	s := mail.NewSummer()
+	for _, f := range fields(head) {
+		if !isStateField(f) {
+			s.Write(f)
+		}
+	}
+	if _, err := io.CopyN(io.Discard, in, int64(len(head))); err != nil {
+		return err
+	}
+	if _, err := io.Copy(s, in); err != nil {
+		return err
+	}
+	m.Identity = s.Sum().Match
+	return nil
+}
+
+// fields takes a header apart.
+func fields(head []byte) (all [][]byte) {
+	for len(head) > 0 {
+		var field []byte
+		field, head = cutField(head)
+		all = append(all, field)
+	}
+	return all
 }
 
 const (
@@ -53,6 +104,13 @@ type loader struct {
 
 // load reads r, which is the message, and sums it up. again returns it once more.
 func (l *loader) load(m *Message, r io.Reader, again func() (io.ReadCloser, error)) error {
+	if err := l.read(m, r, again); err != nil {
+		return err
+	}
+	return m.identify()
+}
+
+func (l *loader) read(m *Message, r io.Reader, again func() (io.ReadCloser, error)) error {
 	if l.buf == nil {
 		l.buf = make([]byte, 64<<10)
 	}
@@ -111,6 +169,9 @@ func (l *loader) shrink() {
 // head returns the message's header, or as much of it as is kept.
 func (m *Message) head() []byte {
 	head := m.kept[:min(len(m.kept), keepOctets)]
+	if bytes.HasPrefix(head, lf) || bytes.HasPrefix(head, crlf) {
+		return nil
+	}
 	if i := bytes.Index(head, []byte("\n\n")); i >= 0 {
 		head = head[:i+1]
 	}

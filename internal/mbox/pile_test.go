@@ -333,3 +333,53 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("%d messages: %v", n, err)
 	}
 }
+
+// TestReadMeanwhile guards that a message is the same to an import after somebody has read it, whatever his program has
+// written into its header, and that another body is another message.
+func TestReadMeanwhile(t *testing.T) {
+	identity := func(text string) (id [2]mail.Digest) {
+		t.Helper()
+		for i, name := range []string{"a.mbox", "a.eml"} {
+			files := map[string]string{name: text}
+			if i == 0 {
+				files[name] = fromA + text + "\n"
+			}
+			p, err := Open(filepath.Join(plant(t, "x", files), name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			p.Each(context.Background(), func(m *Message) error {
+				id[i] = m.Identity
+				return m.Err
+			})
+		}
+		return id
+	}
+	long := strings.Repeat("x\n", keepOctets)
+	for _, body := range []string{"", "body\n", long} {
+		want := identity("Subject: x\nTo: y\n\n" + body)
+		if want[0] != want[1] || want[0] == (mail.Digest{}) {
+			t.Errorf("as mbox and as EML it is %v", want)
+		}
+		for _, head := range []string{"Subject: x\nTo: y\nStatus: RO\nX-Status: A\n", "Subject: x\nContent-Length: 5\nX-IMAPbase: 1 2\n 3\nTo: y\nX-Keywords: \nX-UID: 7\n"} {
+			if got := identity(head + "\n" + body); got != want {
+				t.Errorf("with %q it is %v, want %v", head, got, want)
+			}
+		}
+		for _, other := range []string{"Subject: x\nTo: y\nX-Statuses: RO\n\n", "Subject: x\nTo: z\n\n", "Subject: x\nTo: y\n\nStatus: RO\n"} {
+			if got := identity(other + body); got[0] == want[0] {
+				t.Errorf("%q is taken for the same", other)
+			}
+		}
+	}
+}
+
+func TestInternalData(t *testing.T) {
+	internal := "From MAILER-DAEMON Sat Jan  3 01:05:34 1996\nFrom: Mail System Internal Data <MAILER-DAEMON@x>\nSubject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\nX-IMAP: 1 2\nStatus: RO\n\nThis text is part of the internal format of your mail folder.\n\n"
+	got, p := found(t, plant(t, "x", map[string]string{"a.mbox": internal + fromB + letter("one") + "\n"}))
+	compare(t, "Pine's", got, []string{`a \Seen one`})
+	if len(p.Notes) != 2 {
+		t.Errorf("%q", p.Notes)
+	}
+}
