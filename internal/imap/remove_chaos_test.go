@@ -7,13 +7,14 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/mailhaul/mailhaul/internal/mail"
 	"github.com/mailhaul/mailhaul/internal/postoffice"
 )
 
-var removals = flag.Int("removals", 150, "how many runs of removals, each made up by its number")
+var removals = flag.Int("removals", 80, "how many runs of removals, each made up by its number")
 
 // Another mail program marks, unmarks, expunges and delivers while mail is removed, and lines break. Nothing is gone in the end
 // but what was to go and what the other program had marked; what is said to be gone is; and no mark of ours is left.
@@ -38,13 +39,16 @@ type removalChaos struct {
 	server *postoffice.Server
 	me     *postoffice.Account
 	did    removal
+	broken int
+
+	mu     sync.Mutex
+	their  *rand.Rand      // the other program's
 	marked map[string]bool // by the other program, at some time
 	safe   map[string]bool // may go
-	broken int
 }
 
 func newChaos(t *testing.T, seed uint64) *removalChaos {
-	c := &removalChaos{T: t, Rand: rand.New(rand.NewPCG(seed, 1)), marked: map[string]bool{}, safe: map[string]bool{}}
+	c := &removalChaos{T: t, Rand: rand.New(rand.NewPCG(seed, 1)), their: rand.New(rand.NewPCG(seed, 2)), marked: map[string]bool{}, safe: map[string]bool{}}
 	c.r, c.server, c.me = removerInOffice(t, postoffice.Trouble{})
 	for i := range 20 + c.IntN(40) {
 		c.deliver(i)
@@ -63,13 +67,15 @@ func (c *removalChaos) deliver(n int) {
 
 // other is what the other program does now and then.
 func (c *removalChaos) other(int, string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	all := c.me.Messages(mail.Inbox)
-	if c.IntN(6) > 0 || len(all) == 0 {
+	if c.their.IntN(6) > 0 || len(all) == 0 {
 		return
 	}
-	m := all[c.IntN(len(all))]
+	m := all[c.their.IntN(len(all))]
 	uid := fmt.Sprint(m.UID)
-	switch c.IntN(4) {
+	switch c.their.IntN(4) {
 	case 0:
 		c.marked[uid] = true
 		c.me.SetFlags(mail.Inbox, m.UID, append(m.Flags, `\Deleted`)...)
@@ -82,7 +88,7 @@ func (c *removalChaos) other(int, string) {
 			}
 		}
 	case 3:
-		c.deliver(c.IntN(1000))
+		c.deliver(c.their.IntN(1000))
 	}
 }
 
@@ -125,6 +131,9 @@ func (c *removalChaos) faults() []postoffice.Fault {
 }
 
 func (c *removalChaos) judge() {
+	c.server.Close() // what it has heard before, it may still be doing
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	there := map[string]bool{}
 	for _, m := range c.me.Messages(mail.Inbox) {
 		uid := fmt.Sprint(m.UID)
