@@ -163,20 +163,14 @@ func (b *box) width() int {
 	return 1 + len(b.run.idle)
 }
 
-// helpers returns hands that have nothing else to do and stand at the box now, for a batch of n messages. They are to
-// be dismissed.
-func (b *box) helpers(ctx context.Context, n int) (some []*hand) {
-	for b.width() > 1 && n >= helpersFrom*(len(some)+2) {
-		h := b.run.idle[0]
-		b.run.idle = b.run.idle[1:]
-		switch err := b.join(ctx, h); {
-		case err == nil:
-			some = append(some, h)
-		case b.run.spares(err):
-			b.run.lose(h, err)
-		}
-		b.run.idle = slices.DeleteFunc(b.run.idle, func(h *hand) bool { return h.lost })
+// helpers takes hands that have nothing else to do, for a batch of n messages. They are to be dismissed.
+func (b *box) helpers(n int) []*hand {
+	many := min(b.width(), n/helpersFrom) - 1
+	if many <= 0 {
+		return nil
 	}
+	some := b.run.idle[:many]
+	b.run.idle = b.run.idle[many:]
 	return some
 }
 
@@ -202,29 +196,28 @@ func (r *run) dismiss(some []*hand) {
 
 // sendAll sends a batch, with the help of all hands where that is worth their while; see Destination.Append.
 func (b *box) sendAll(ctx context.Context, batch []mail.Outgoing, done func(i int, got mail.Stored, err error)) error {
-	hands := append(b.helpers(ctx, len(batch)), b.at)
-	if len(hands) == 1 {
+	helpers := b.helpers(len(batch))
+	if len(helpers) == 0 {
 		return b.at.Append(ctx, b.name, batch, done)
 	}
-	defer b.run.dismiss(hands[:len(hands)-1])
-	errs := make([]error, len(hands))
+	defer b.run.dismiss(helpers)
+	c := &common{box: b, batch: batch, done: done, hands: 1 + len(helpers)}
+	early, late := context.WithCancel(ctx)
+	c.late = late
 	b.run.outside(func() {
 		var all sync.WaitGroup
-		for k, h := range hands {
+		for _, h := range helpers {
 			all.Go(func() {
-				errs[k] = h.append(ctx, b.name, every(batch, k, len(hands)), func(i int, got mail.Stored, err error) {
-					done(k+i*len(hands), got, err)
-				})
+				if c.comes(early, h) {
+					c.work(ctx, h)
+				}
 			})
 		}
+		c.work(ctx, b.at)
 		all.Wait()
 	})
-	for k, h := range hands {
-		if errs[k] != nil {
-			h.at = nil
-		}
-	}
-	if err := gravest(errs); err != nil {
+	late()
+	if err := gravest(c.errs); err != nil {
 		return err
 	}
 	// What other sessions have appended, a server need not show in this one until the mailbox is opened anew.
@@ -232,12 +225,80 @@ func (b *box) sendAll(ctx context.Context, batch []mail.Outgoing, done func(i in
 	return b.selectBox(ctx)
 }
 
-// every returns each nth of the batch, from the kth on, so that they arrive about in their order.
-func every(batch []mail.Outgoing, k, n int) (some []mail.Outgoing) {
-	for i := k; i < len(batch); i += n {
-		some = append(some, batch[i])
+// A common is a batch that several hands send, each one part after the other: who comes later takes part in what is left.
+type common struct {
+	*box
+	batch []mail.Outgoing
+	done  func(i int, got mail.Stored, err error)
+	hands int
+	late  func() // tells who has not come yet that nothing is left
+
+	mu   sync.Mutex
+	next int
+	errs []error
+}
+
+// A part is large enough that the way there and back that it costs to begin one counts for little, and small enough that all
+// end at about the same time, and that messages arrive about in their order.
+const (
+	minPart = helpersFrom
+	maxPart = 32
+)
+
+// part returns what is to be sent next, in batch[from:to]; nothing if from is to.
+func (c *common) part() (from, to int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	from = c.next
+	c.next = min(from+min(max((len(c.batch)-from)/(4*c.hands), minPart), maxPart), len(c.batch))
+	if c.next == len(c.batch) {
+		c.late()
 	}
-	return some
+	return from, c.next
+}
+
+// comes has a helper log in and open the mailbox, one after the other as in run.comes, and reports whether it can work.
+func (c *common) comes(early context.Context, h *hand) bool {
+	r := c.run
+	r.door.Lock()
+	defer r.door.Unlock()
+	r.floor.Lock()
+	defer r.floor.Unlock()
+	if h.lost || early.Err() != nil {
+		return false
+	}
+	err := c.join(early, h)
+	if err == nil {
+		return true
+	}
+	h.at = nil
+	if early.Err() == nil && r.spares(err) {
+		r.lose(h, err)
+	}
+	return false
+}
+
+// work sends part after part. What ends a session leaves the rest to the others; what is everybody's trouble ends it for all.
+func (c *common) work(ctx context.Context, h *hand) {
+	for {
+		from, to := c.part()
+		if from == to {
+			return
+		}
+		err := h.append(ctx, c.name, c.batch[from:to], func(i int, got mail.Stored, err error) { c.done(from+i, got, err) })
+		if err == nil {
+			continue
+		}
+		h.at = nil
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.errs = append(c.errs, err)
+		if !c.run.spares(err) {
+			c.next = len(c.batch)
+			c.late()
+		}
+		return
+	}
 }
 
 // gravest returns the error that spoils most.
@@ -250,6 +311,9 @@ func gravest(errs []error) error {
 			return 0
 		}
 		return e.Scope
+	}
+	if len(errs) == 0 {
+		return nil
 	}
 	return slices.MaxFunc(errs, func(a, b error) int { return int(scope(a) - scope(b)) })
 }
