@@ -86,14 +86,21 @@ func (l *lister) show(fn func([]mail.Item)) {
 
 // windows parts the UIDs from lo to hi into ranges of about window messages each; hi 0 is without end, and so is the
 // last of the ranges then. There are not more ranges than the messages make up, however sparse the UIDs are.
-func (s *session) windows(lo, hi uint64) []imap.NumSet {
+func (s *session) windows(lo, hi uint64) []imap.NumSet { return s.windowsOf(lo, hi, uint64(s.count())) }
+
+// windowsOf does so when there are so many messages now.
+func (s *session) windowsOf(lo, hi, now uint64) []imap.NumSet {
 	end, size := hi+1, s.window()
+	messages, arrived := uint64(s.status.Messages), uint64(0)
+	if now > messages { // since it was selected; ours among them
+		messages, arrived = now, now-messages
+	}
 	if hi == 0 {
-		end = uint64(s.status.Next)
+		end = uint64(s.status.Next) + arrived
 	}
 	var sets []imap.NumSet
-	if uint64(s.status.Messages) > size && lo < end {
-		width := max(size, (end-lo)*size/uint64(s.status.Messages))
+	if messages > size && lo < end {
+		width := max(size, (end-lo)*size/messages)
 		for ; lo+width < end; lo += width {
 			sets = append(sets, uidRange(lo, lo+width-1))
 		}

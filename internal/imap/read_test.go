@@ -291,7 +291,7 @@ func TestWindows(t *testing.T) {
 	} {
 		s := &session{status: mail.Status{Messages: test.messages, Next: test.next}}
 		var got []string
-		for _, set := range s.windows(uint64(test.from), 0) {
+		for _, set := range s.windowsOf(uint64(test.from), 0, 0) {
 			got = append(got, set.String())
 		}
 		if strings.Join(got, " ") != test.want {
