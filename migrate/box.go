@@ -39,7 +39,8 @@ type box struct {
 	joined   map[uint32][]int64  // such UIDs → entries that were merged into them for their Message-ID
 	after    map[string]int64    // by key of the share: entries up to this one have been dealt with in this run
 	took     time.Duration       // by the last batch
-	pace     int                 // how much larger batches are than they need be
+	unread   unread
+	pace     int // how much larger batches are than they need be
 }
 
 // box returns the mailbox as it is known, to be worked in h's session.

@@ -15,6 +15,8 @@ import (
 const (
 	sampleFirst = 3
 	sampleEvery = 250
+	// sampleBatch is how many are read back together: a way there and back for each batch of mail would be many.
+	sampleBatch = 8
 )
 
 // A sample is what reading back has taught about the server.
@@ -31,33 +33,53 @@ func (s *sample) take() bool {
 	return s.liar || s.sent <= sampleFirst || s.sent%sampleEvery == 0
 }
 
-// check reads a sample of what was just appended back and compares it with what was sent. One lie makes the whole
-// batch suspect.
-func (b *box) check(ctx context.Context, batch []archive.Entry, outcomes []archive.Outcome) error {
-	entries := make(map[int64]archive.Entry, len(batch))
-	for _, e := range batch {
-		entries[e.ID] = e
-	}
-	var some, others []archive.Outcome
+// unread is what was appended to a mailbox since a sample of it was read back.
+type unread struct {
+	some, others []archive.Outcome
+	bold         bool // nothing that this server has was read back yet, or it has lied
+}
+
+// check takes a sample of what was just appended, to be read back: the first at once, later ones when there are some.
+func (b *box) check(ctx context.Context, outcomes []archive.Outcome) error {
+	s, u := &b.run.sample, &b.unread
 	for _, o := range outcomes {
+		u.bold = u.bold || s.liar || s.sent < sampleFirst
 		switch {
 		case o.State == archive.Refused && o.Reason == keptNothing(archive.Entry{}, "").Reason:
-			b.run.sample.liar = true
+			s.liar, u.bold = true, true
 		case o.State != archive.Done:
-		case b.run.sample.take():
-			some = append(some, o)
+		case s.take():
+			u.some = append(u.some, o)
 		default:
-			others = append(others, o)
+			u.others = append(u.others, o)
 		}
 	}
-	if err := b.compare(ctx, entries, some); err != nil || !b.run.sample.liar {
+	if !u.bold && len(u.some) < sampleBatch {
+		return nil
+	}
+	return b.readBack(ctx)
+}
+
+// readBack compares the sample with what was sent. One lie makes suspect all that was sent since the last one.
+func (b *box) readBack(ctx context.Context) error {
+	u := b.unread
+	b.unread = unread{}
+	if err := b.compare(ctx, u.some); err != nil || !b.run.sample.liar {
 		return err
 	}
-	return b.compare(ctx, entries, others)
+	return b.compare(ctx, u.others)
+}
+
+// sentAs returns an entry in the form in which it was sent.
+func (r *run) sentAs(id int64) (archive.Entry, error) {
+	if c, mended := r.mending.copyOf(id); mended {
+		return c.Entry, nil
+	}
+	return r.Archive.Entry(id)
 }
 
 // compare reads the messages back. What is not there, or is there without its octets, has been refused in truth.
-func (b *box) compare(ctx context.Context, entries map[int64]archive.Entry, outcomes []archive.Outcome) error {
+func (b *box) compare(ctx context.Context, outcomes []archive.Outcome) error {
 	uids := make([]uint32, len(outcomes))
 	for i, o := range outcomes {
 		uids[i] = o.UID
@@ -68,7 +90,10 @@ func (b *box) compare(ctx context.Context, entries map[int64]archive.Entry, outc
 	}
 	var missing []archive.Outcome
 	for _, o := range outcomes {
-		e := entries[o.Entry]
+		e, err := b.run.sentAs(o.Entry)
+		if err != nil {
+			return err
+		}
 		sum, had := shown[o.UID]
 		if b.unshown[o.UID] {
 			continue // it is there, for all we know
@@ -90,11 +115,8 @@ func (b *box) unsay(ctx context.Context, missing []archive.Outcome) error {
 	entries := make([]archive.Entry, len(missing))
 	for i, o := range missing {
 		var err error
-		if entries[i], err = b.run.Archive.Entry(o.Entry); err != nil {
+		if entries[i], err = b.run.sentAs(o.Entry); err != nil {
 			return err
-		}
-		if c, mended := b.run.mending.copyOf(o.Entry); mended {
-			entries[i] = c.Entry
 		}
 		b.shelf.false[o.UID] = true
 	}
@@ -167,6 +189,9 @@ func (r *run) audit(ctx context.Context) error {
 
 func (b *box) audit(ctx context.Context) error {
 	if err := b.selectBox(ctx); err != nil {
+		return err
+	}
+	if err := b.readBack(ctx); err != nil {
 		return err
 	}
 	var unflagged []archive.Outcome

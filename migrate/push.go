@@ -50,7 +50,7 @@ func (r *run) push(ctx context.Context, h *hand, p share) error {
 		b.after[p.key()] = batch[n-1].ID
 		select {
 		case <-r.Stop:
-			return retry.ErrStopped
+			return cmp.Or(b.readBack(ctx), retry.ErrStopped)
 		default:
 		}
 		if r.halted != nil {
@@ -282,7 +282,7 @@ func (b *box) send(ctx context.Context, batch []archive.Entry) error {
 	if err != nil {
 		return err
 	}
-	return b.check(ctx, batch, s.outcomes)
+	return b.check(ctx, s.outcomes)
 }
 
 // lookAfter finds what was stored without a UID, marks what was stored without flags, and sees what came in between.

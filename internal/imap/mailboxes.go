@@ -35,6 +35,7 @@ func (c *Client) Mailboxes(ctx context.Context) (list []mail.Mailbox, err error)
 }
 
 func (s *session) mailboxes() ([]mail.Mailbox, error) {
+	s.askNamespace()
 	listed, err := s.list("*")
 	if err != nil {
 		return nil, wholeAccount(s.explain(err))

@@ -16,14 +16,23 @@ func (c *Client) Namespace(ctx context.Context) (ns mail.Namespace, err error) {
 }
 
 func (s *session) namespace() (mail.Namespace, error) {
-	if !s.caps.has("NAMESPACE") && !s.caps.has("IMAP4REV2") {
+	if s.askNamespace(); s.spaces == nil {
 		return mail.Namespace{}, nil
 	}
-	data, err := s.imap.Namespace().Wait()
+	data, err := s.spaces.Wait()
+	s.spaces = nil
 	if err != nil || len(data.Personal) == 0 {
 		return mail.Namespace{}, sessionOnly(err)
 	}
 	return mail.Namespace{Prefix: unalias(data.Personal[0].Prefix), Delim: data.Personal[0].Delim}, nil
+}
+
+// askNamespace asks without waiting for the answer: whoever lists mailboxes asks next where the owner's stand, and makes the
+// way there and back once for both.
+func (s *session) askNamespace() {
+	if s.spaces == nil && (s.caps.has("NAMESPACE") || s.caps.has("IMAP4REV2")) {
+		s.spaces = s.imap.Namespace()
+	}
 }
 
 // Room returns how much more the account takes, as far as the server tells without any mailbox being opened.

@@ -30,9 +30,10 @@ type session struct {
 	alone  bool // a message that waits for "+" is sent when all before it have their answers
 	singly bool // it does not show many messages in answer to one command
 
-	readOnly  bool                   // mailboxes are opened with EXAMINE
-	told      map[string]mail.Status // of the mailboxes, the last time that was asked
-	mailbox   string                 // selected; "" if none
+	readOnly  bool                         // mailboxes are opened with EXAMINE
+	spaces    *imapclient.NamespaceCommand // asked, and the answer not taken yet
+	told      map[string]mail.Status       // of the mailboxes, the last time that was asked
+	mailbox   string                       // selected; "" if none
 	status    mail.Status
 	guessed   bool       // its Next is a guess: the server does not tell
 	permanent mail.Flags // what can be stored with a message in it
