@@ -3,7 +3,6 @@ package mbox
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -36,14 +35,15 @@ const (
 )
 
 // kindOf judges a file by its name, and if that says nothing, by how it begins.
-func kindOf(f *file) (kind, error) {
+func (p *Pile) kindByName(f *file) (kind, error) {
 	base := path.Base(f.name)
 	lower := strings.ToLower(base)
-	switch parent := path.Base(path.Dir(f.name)); {
-	case strings.HasPrefix(base, "."), base == IndexName, parent == "tmp":
+	dir := path.Dir(f.name)
+	switch parent := path.Base(dir); {
+	case strings.HasPrefix(base, "."), base == IndexName:
 		return noMail, nil
-	case parent == "cur" || parent == "new":
-		return oneMaildir, nil
+	case isMaildirPart(parent) && p.isMaildir(path.Dir(dir)):
+		return map[bool]kind{true: oneMaildir}[parent != "tmp"], nil
 	case strings.HasSuffix(lower, ".eml"):
 		return oneEML, nil
 	case strings.HasSuffix(lower, ".emlx"):
@@ -85,7 +85,7 @@ func (p *Pile) mbox(ctx context.Context, f *file, fn func(*Message) error) error
 		return err
 	}
 	p.say(f, form)
-	r := NewReader(in, at, f.size, form)
+	r := NewReader(io.LimitReader(in, f.size), at, f.size, form) // what is added meanwhile is for the next time
 	side, done := p.indexOf(f.name + IndexExt)
 	defer done()
 	folder := p.folderOf(f.name, oneMbox)
@@ -98,7 +98,7 @@ func (p *Pile) mbox(ctx context.Context, f *file, fn func(*Message) error) error
 		}
 		switch err := r.Next(); {
 		case err == io.EOF:
-			return p.changed(f)
+			return nil
 		case err != nil:
 			return err
 		}
@@ -115,6 +115,9 @@ func (p *Pile) mbox(ctx context.Context, f *file, fn func(*Message) error) error
 			}
 		}
 		m.Taken = r.pos - last
+		if r.atEnd() && p.changed(f) {
+			return nil // nobody knows how much of the last message was there
+		}
 		if last == 0 && isInternal(m.head()) {
 			p.Notes = append(p.Notes, f.name+" begins with what a mail program has written for itself; that is no mail, and not imported")
 			p.tell(m.Taken)
@@ -229,7 +232,7 @@ func (p *Pile) single(f *file, k kind, fn func(*Message) error) error {
 	case books.Told:
 		m.Flags, m.Received = books.Flags, fallback(m, f)
 	case k == oneMaildir:
-		m.Flags, m.Received = p.maildirFlags(f.name), f.mod
+		m.Flags, m.Received = p.maildirFlags(f.name), arrival(m, f)
 	case indexed && line.apply(m):
 		m.Folders[0] = p.beneath(p.index.head.folder())
 	default:
@@ -268,10 +271,19 @@ func (p *Pile) booksOf(f *file, k kind) (b Books, n int64, err error) {
 	return b, int64(octets), err
 }
 
+// arrival is the file's time, which in a Maildir is when the message came in; but if the message says the same, with its
+// zone, that counts.
+func arrival(m *Message, f *file) time.Time {
+	if m.Sum.Header.Arrived().Equal(f.mod.Truncate(time.Second)) {
+		return time.Time{}
+	}
+	return f.mod.UTC()
+}
+
 // fallback is the file's time, for a message that does not say itself when it came.
 func fallback(m *Message, f *file) time.Time {
 	if m.Sum.Header.Arrived().IsZero() {
-		return f.mod
+		return f.mod.UTC()
 	}
 	return time.Time{}
 }
@@ -318,17 +330,15 @@ func (p *Pile) give(m *Message, deleted bool, fn func(*Message) error) error {
 	return fn(m)
 }
 
-// changed looks whether somebody has written to the file while it was read.
-func (p *Pile) changed(f *file) error {
+// changed reports whether somebody has written to the file since it was opened, and notes that.
+func (p *Pile) changed(f *file) bool {
 	if p.stat == nil {
-		return nil
+		return false
 	}
 	size, mod, err := p.stat(f.name)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
+	if err == nil && size == f.size && mod.Equal(f.mod) {
+		return false
 	}
-	if size != f.size || !mod.Equal(f.mod) {
-		p.Changed = append(p.Changed, f.name)
-	}
-	return nil
+	p.Changed = append(p.Changed, f.name)
+	return true
 }

@@ -23,12 +23,11 @@ type Pile struct {
 	Octets int64  // of the files that may hold mail
 
 	// What Each has come upon so far.
-	Messages int
-	Deleted  int      // messages that their program had deleted, and were passed over
-	Passed   int      // files that are no mail
-	Links    int      // symbolic links, which are not followed
-	Changed  []string // files that somebody wrote to while they were read
-	Notes    []string // what a person may want to know
+	Deleted int      // messages that their program had deleted, and were passed over
+	Passed  int      // files that are no mail
+	Links   int      // symbolic links, which are not followed
+	Changed []string // files that somebody wrote to while they were read
+	Notes   []string // what a person may want to know
 
 	// Beneath puts all folders beneath this one; what lies in no folder goes right into it.
 	Beneath []string
@@ -38,13 +37,15 @@ type Pile struct {
 	each  func(func(*file) error) error
 	stat  func(name string) (int64, time.Time, error)
 	side  func(name string) (io.ReadCloser, error) // a file beside, by its name
+	isDir func(name string) bool                   // whether there is a directory of that name
 	close func() error
 
 	load     loader
 	alone    bool // a single file was named
 	survey   survey
 	index    *dirIndex
-	maildirs map[string]*maildir
+	maildir  map[string]bool              // directories, as far as they were asked for
+	archives map[string]map[string]Folder // of ours, by directory
 	letters  *lettering
 	forms    map[string]bool // those that Notes tell
 }
@@ -62,7 +63,7 @@ func Open(name string) (*Pile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pile{Name: stem(filepath.Base(abs)), maildirs: map[string]*maildir{}, forms: map[string]bool{}}
+	p := &Pile{Name: stem(filepath.Base(abs)), maildir: map[string]bool{}, archives: map[string]map[string]Folder{}, forms: map[string]bool{}}
 	p.load.keep = keepOctets
 	switch {
 	case info.IsDir():
@@ -125,7 +126,11 @@ func (p *Pile) openFile(name string, info fs.FileInfo) error {
 	p.each = func(fn func(*file) error) error { return fn(one) }
 	p.stat = func(string) (int64, time.Time, error) { return statOf(os.Stat(name)) }
 	p.side = func(base string) (io.ReadCloser, error) {
-		return os.Open(filepath.Join(filepath.Dir(name), filepath.Base(base)))
+		beside := filepath.Join(filepath.Dir(name), filepath.Base(base))
+		if info, err := os.Lstat(beside); err != nil || !info.Mode().IsRegular() {
+			return nil, fs.ErrNotExist
+		}
+		return os.Open(beside)
 	}
 	return nil
 }
@@ -158,18 +163,14 @@ func singleKind(name string, head []byte) (kind, error) {
 // Each calls fn with every message, file by file. A message that cannot be had is handed over with its Err; an error
 // of fn ends it.
 func (p *Pile) Each(ctx context.Context, fn func(*Message) error) error {
-	counted := func(m *Message) error {
-		p.Messages++
-		return fn(m)
-	}
 	return p.each(func(f *file) error {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
 		if f.bad != nil {
-			return counted(&Message{Folders: []Folder{p.folderOf(f.name, oneEML)}, Where: f.name, Err: f.bad, Taken: f.size})
+			return fn(&Message{Folders: []Folder{p.folderOf(f.name, oneEML)}, Where: f.name, Err: f.bad, Taken: f.size})
 		}
-		return p.one(ctx, f, counted)
+		return p.one(ctx, f, fn)
 	})
 }
 
@@ -203,7 +204,7 @@ func (p *Pile) one(ctx context.Context, f *file, fn func(*Message) error) error 
 
 func (p *Pile) kindOf(f *file) (kind, error) {
 	if !p.alone {
-		return kindOf(f)
+		return p.kindByName(f)
 	}
 	in, err := f.open()
 	if err != nil {
@@ -246,7 +247,16 @@ func (p *Pile) openDir(dir string) error {
 	p.close = root.Close
 	p.each = func(fn func(*file) error) error { return p.walk(root, ".", 0, fn) }
 	p.stat = func(name string) (int64, time.Time, error) { return statOf(root.Stat(filepath.FromSlash(name))) }
-	p.side = func(name string) (io.ReadCloser, error) { return root.Open(filepath.FromSlash(name)) }
+	p.side = func(name string) (io.ReadCloser, error) {
+		if info, err := root.Lstat(filepath.FromSlash(name)); err != nil || !info.Mode().IsRegular() {
+			return nil, fs.ErrNotExist
+		}
+		return root.Open(filepath.FromSlash(name))
+	}
+	p.isDir = func(name string) bool {
+		info, err := root.Lstat(filepath.FromSlash(name))
+		return err == nil && info.IsDir()
+	}
 	return p.look()
 }
 
@@ -258,12 +268,10 @@ const (
 // walk calls fn with every file below dir, in the order of their names, and those of a directory before its own
 // directories. No link is followed.
 func (p *Pile) walk(root *os.Root, dir string, depth int, fn func(*file) error) error {
-	d, err := root.Open(filepath.FromSlash(dir))
-	if err != nil {
-		return err
+	entries, err := readDir(root, dir)
+	if err != nil && dir != "." {
+		return fn(&file{name: dir, bad: err}) // the others can be read
 	}
-	entries, err := d.ReadDir(-1)
-	d.Close()
 	if err != nil {
 		return err
 	}
@@ -275,7 +283,7 @@ func (p *Pile) walk(root *os.Root, dir string, depth int, fn func(*file) error) 
 		case e.IsDir():
 			dirs = append(dirs, name)
 		case e.Type()&fs.ModeSymlink != 0:
-			p.survey.links++
+			p.survey.link(name)
 		case e.Type().IsRegular():
 			if err := p.visit(root, name, e, fn); err != nil {
 				return err
@@ -291,6 +299,15 @@ func (p *Pile) walk(root *os.Root, dir string, depth int, fn func(*file) error) 
 		}
 	}
 	return nil
+}
+
+func readDir(root *os.Root, dir string) ([]fs.DirEntry, error) {
+	d, err := root.Open(filepath.FromSlash(dir))
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.ReadDir(-1)
 }
 
 func (p *Pile) visit(root *os.Root, name string, e fs.DirEntry, fn func(*file) error) error {
@@ -328,6 +345,8 @@ func (p *Pile) openZip(name string, size int64) error {
 		}
 		return nil
 	}
+	dirs := dirsIn(&z.Reader)
+	p.isDir = func(name string) bool { return dirs[name] }
 	byName := make(map[string]*file, len(files))
 	for _, f := range files {
 		byName[f.name] = f

@@ -138,7 +138,7 @@ var piles = []struct {
 	{"EML", map[string]string{"one.eml": letter("one"), "Sub/two.EML": letter("two"), "Sub/Sub/empty.eml": "", "Sub/photo.jpg": "\xff\xd8", "Sent/three.eml": letter("three")},
 		"files of mail", []string{`EML \Seen one`, `Sent(sent) \Seen three`, `Sub \Seen two`, `Sub/Sub \Seen `}},
 	{"Maildir", map[string]string{"cur/1.x:2,FS": letter("one"), "new/2.x": letter("two"), "tmp/3.x": letter("no"), "dovecot-keywords": "0 $Forwarded\n1 work\n",
-		".Sent/cur/4.x:2,Sb": letter("three"), ".Sent/dovecot-keywords": "1 play\nx y\n", ".A&AOQ-.B/cur/5.x;2,RPa": letter("four"), "nested/cur/6": letter("five")},
+		".Sent/cur/4.x:2,Sb": letter("three"), ".Sent/new/.keep": "", ".A&AOQ-.B/tmp/.keep": "", "nested/tmp/.keep": "", "photos/new/one.jpg": "\xff\xd8", ".Sent/dovecot-keywords": "1 play\nx y\n", ".A&AOQ-.B/cur/5.x;2,RPa": letter("four"), "nested/cur/6": letter("five")},
 		"Maildir", []string{`Aä/B $Forwarded \Answered four`, `Sent(sent) \Seen play three`, `INBOX(inbox) \Flagged \Seen one`, "nested  five", "INBOX(inbox)  two"}},
 	{"Apple Mail", map[string]string{
 		"V10/A4F1B0C2-0000-4000-8000-000000000000/INBOX.mbox/B4F1B0C2-0000-4000-8000-000000000000/Data/1/Messages/1.emlx":         emlx("one", 1),
@@ -276,8 +276,10 @@ func TestOverlappingZip(t *testing.T) {
 	}
 }
 
+// TestChangedMeanwhile: of a file to which somebody writes, the last message is left for the next time: it may not have
+// been all there.
 func TestChangedMeanwhile(t *testing.T) {
-	dir := plant(t, "x", map[string]string{"Inbox": moz("0001", "one"), "Sent": moz("0001", "two")})
+	dir := plant(t, "x", map[string]string{"Inbox": moz("0001", "one") + moz("0001", "last")})
 	p, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -296,7 +298,7 @@ func TestChangedMeanwhile(t *testing.T) {
 		io.WriteString(f, moz("0000", "new"))
 		return f.Close()
 	})
-	if err != nil || n < 2 || !slices.Equal(p.Changed, []string{"Inbox"}) {
+	if err != nil || n != 1 || !slices.Equal(p.Changed, []string{"Inbox"}) {
 		t.Errorf("%d messages, %q changed: %v", n, p.Changed, err)
 	}
 }
@@ -356,7 +358,7 @@ func TestReadMeanwhile(t *testing.T) {
 		}
 		return id
 	}
-	long := strings.Repeat("x\n", keepOctets)
+	long := strings.Repeat(strings.Repeat("x", 99)+"\n", keepOctets/90)
 	for _, body := range []string{"", "body\n", long} {
 		want := identity("Subject: x\nTo: y\n\n" + body)
 		if want[0] != want[1] || want[0] == (mail.Digest{}) {

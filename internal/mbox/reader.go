@@ -92,6 +92,9 @@ func (r *Reader) first() error {
 	return nil
 }
 
+// atEnd reports whether the message that was read is the last.
+func (r *Reader) atEnd() bool { return !r.open && !r.begun }
+
 func (r *Reader) fail(err error) error {
 	r.err = err
 	return err

@@ -32,6 +32,9 @@ func (p *Pile) look() error {
 	s.accounts = map[string]bool{}
 	err := p.each(func(f *file) error {
 		s.see(f.name)
+		if dir := path.Dir(f.name); isMaildirPart(path.Base(dir)) {
+			s.maildirs = s.maildirs || p.isMaildir(path.Dir(dir))
+		}
 		if s.files++; s.files > maxFiles {
 			return fmt.Errorf("there are more than %d files", maxFiles)
 		}
@@ -46,16 +49,22 @@ func (p *Pile) look() error {
 	return err
 }
 
+// link takes in a symbolic link. Thunderbird keeps one of that name as long as it runs.
+func (s *survey) link(name string) {
+	s.links++
+	if name == "lock" {
+		s.locked = append(s.locked, name)
+	}
+}
+
 func (s *survey) see(name string) {
 	base := path.Base(name)
-	switch parent := path.Base(path.Dir(name)); {
+	switch {
 	case strings.HasSuffix(base, ".msf"):
 		s.msf = true
 		s.accounts[accountOf(name)] = true
 	case strings.HasSuffix(base, ".emlx"):
 		s.apple = true
-	case parent == "cur" || parent == "new":
-		s.maildirs = true
 	case strings.HasPrefix(base, "All mail Including Spam and Trash"):
 		s.takeout = true
 	case base == "lock" || base == "parent.lock" || strings.HasSuffix(base, ".lock"):
@@ -162,8 +171,23 @@ func isAppleInner(level string) bool {
 		len(level) <= 3 && level[0] == 'V' && strings.Trim(level[1:], "0123456789") == ""
 }
 
-// A maildir is what an archive of ours says of its folders, by their directories.
-type maildir struct{ names map[string]Folder }
+func isMaildirPart(name string) bool { return name == "cur" || name == "new" || name == "tmp" }
+
+// isMaildir reports whether a directory is one: people call directories "new" too. A zip file may have lost those that
+// are empty.
+func (p *Pile) isMaildir(dir string) bool {
+	if is, asked := p.maildir[dir]; asked {
+		return is
+	}
+	parts := 0
+	for _, part := range []string{"cur", "new", "tmp"} {
+		if p.isDir(path.Join(dir, part)) {
+			parts++
+		}
+	}
+	p.maildir[dir] = parts >= 2 && p.isDir(path.Join(dir, "cur"))
+	return p.maildir[dir]
+}
 
 // maildirLevels returns the levels of the Maildir in a directory: dots before and between them as in Maildir++, or
 // directories in each other.
@@ -191,22 +215,22 @@ func (p *Pile) maildirLevels(dir string) []string {
 // archivedAs returns the folder that a Maildir is in an archive of ours.
 func (p *Pile) archivedAs(dir string) (Folder, bool) {
 	root, last := path.Split(dir)
-	f, ok := p.archiveAt(path.Clean(root)).names[last]
+	f, ok := p.foldersOf(path.Clean(root))[last]
 	return f, ok && dir != "."
 }
 
 const maxFoldersJSON = 64 << 20
 
-// archiveAt returns what an archive of ours in that directory says of its folders.
-func (p *Pile) archiveAt(root string) *maildir {
-	if m := p.maildirs[root]; m != nil {
-		return m
+// foldersOf returns what an archive of ours in that directory says of its folders, by the names of their directories.
+func (p *Pile) foldersOf(root string) map[string]Folder {
+	if names := p.archives[root]; names != nil {
+		return names
 	}
-	m := &maildir{names: map[string]Folder{}}
-	p.maildirs[root] = m
+	names := map[string]Folder{}
+	p.archives[root] = names
 	in, err := p.side(path.Join(root, "mailhaul/folders.json"))
 	if err != nil {
-		return m
+		return names
 	}
 	defer in.Close()
 	var said struct {
@@ -217,15 +241,15 @@ func (p *Pile) archiveAt(root string) *maildir {
 		}
 	}
 	if json.NewDecoder(io.LimitReader(in, maxFoldersJSON)).Decode(&said) != nil {
-		return m
+		return names
 	}
 	for _, f := range said.Folders {
 		if len(f.Raw) > 0 {
 			f.Name = string(f.Raw)
 		}
-		m.names[f.Dir] = Folder{Levels: LevelsOf(f.Name, f.Delimiter), Role: f.Role}
+		names[f.Dir] = Folder{Levels: LevelsOf(f.Name, f.Delimiter), Role: f.Role}
 	}
-	return m
+	return names
 }
 
 // maildirFlags returns the flags in a file's name, and the keywords that Dovecot has letters for.

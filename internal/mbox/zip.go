@@ -101,6 +101,21 @@ func zipFiles(z *zip.Reader, size int64, s *survey) ([]*file, error) {
 	return files, nil
 }
 
+// dirsIn returns the directories of a zip file, be it that only files in them are named.
+func dirsIn(z *zip.Reader) map[string]bool {
+	dirs := map[string]bool{}
+	for _, zf := range z.File {
+		name := strings.TrimPrefix(path.Clean("/"+strings.ReplaceAll(zf.Name, `\`, "/")), "/")
+		if zf.Mode().IsDir() {
+			dirs[name] = true
+		}
+		for dir := path.Dir(name); dir != "." && !dirs[dir]; dir = path.Dir(dir) {
+			dirs[dir] = true
+		}
+	}
+	return dirs
+}
+
 // compareDirs puts the files of a directory together.
 func compareDirs(x, y string) int {
 	if c := strings.Compare(path.Dir(x), path.Dir(y)); c != 0 {
