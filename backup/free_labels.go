@@ -29,16 +29,16 @@ func (r *freeing) areLabels(ctx context.Context, all []mail.Mailbox) (are bool, 
 			continue
 		}
 		var how mail.Removal
-		err = r.persist(ctx, func() (err error) {
+		err := r.persist(ctx, func() (err error) {
 			how, err = r.From.Able(ctx, mb.Name)
 			return err
 		})
-		if mailboxOnly(err) {
-			err = nil
+		if err != nil && !mailboxOnly(err) {
+			return false, err
 		}
 		are = are || how == mail.RemovalEverywhere
 	}
-	return are, err
+	return are, nil
 }
 
 // label takes in what the mailbox says of a message.
