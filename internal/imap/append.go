@@ -192,7 +192,7 @@ func (a *appending) send(next attempt) {
 	cmd := a.imap.Append(alias(a.mailbox), 0, &imap.AppendOptions{Flags: onWire(flags), Time: internalDate(m.Received)})
 	cmd.Close() // what goes wrong here, the wait for the answer will tell
 	l.close()
-	l.source = nil // which may hold all of it
+	l.source, l.octets = nil, nil
 	a.flying = append(a.flying, flight{next, l, cmd, m.Flags.Without(flags)})
 	if l.err != nil {
 		a.gone = l.err

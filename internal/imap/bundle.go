@@ -2,7 +2,6 @@ package imap
 
 import (
 	"errors"
-	"io"
 	"strings"
 	"time"
 
@@ -48,9 +47,8 @@ func (a *appending) enclose(l *letter) {
 			a.unread(i, err)
 			continue
 		}
-		body, _ := io.ReadAll(sheet.source) // from memory
 		flags := a.storable(m.Flags, a.reduced)
-		l.enclosed = append(l.enclosed, enclosed{attempt{i, a.reduced}, m.Flags.Without(flags), appendArgs(flags, m.Received), body})
+		l.enclosed = append(l.enclosed, enclosed{attempt{i, a.reduced}, m.Flags.Without(flags), appendArgs(flags, m.Received), sheet.octets})
 		l.total += m.Octets
 	}
 }

@@ -16,6 +16,7 @@ type letter struct {
 	total   int64 // with what is enclosed
 	hurry   bool  // it need not wait for the server's consent
 	source  io.Reader
+	octets  []byte // all of a small one
 	close   func() error
 	started bool        // the server may have got some of it
 	err     error       // the source failed, and the message will never be whole
@@ -45,14 +46,14 @@ func openLetter(m mail.Outgoing, hurry bool) (*letter, error) {
 	}
 	defer source.Close()
 	l.close = func() error { return nil }
-	octets := make([]byte, l.size)
-	if _, err := io.ReadFull(l.source, octets); err != nil {
+	l.octets = make([]byte, l.size)
+	if _, err := io.ReadFull(l.source, l.octets); err != nil {
 		return nil, short(err)
 	}
 	if _, err := l.source.Read(make([]byte, 1)); err != io.EOF {
 		return nil, err
 	}
-	l.source = bytes.NewReader(octets)
+	l.source = bytes.NewReader(l.octets)
 	return l, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"sync"
 )
 
 // A Digest is a SHA-256. Of a message it is the one of its canonical form unless said otherwise.
@@ -240,13 +241,20 @@ func SumOf(r io.Reader) (Sum, error) {
 
 // Canonical returns a reader of r's canonical form: every LF without a CR before it gets one, and nothing else
 // changes. It is the reading rule for a file of the archive.
-func Canonical(r io.Reader) io.Reader { return &canonical{src: r} }
+func Canonical(r io.Reader) io.Reader {
+	return &canonical{src: r, buf: canonicalBuffers.Get().(*[canonicalBuffer]byte)}
+}
+
+const canonicalBuffer = 32 << 10
+
+// canonicalBuffers are those of readers that have come to the end: most messages are smaller than one.
+var canonicalBuffers = sync.Pool{New: func() any { return new([canonicalBuffer]byte) }}
 
 type canonical struct {
 	src  io.Reader
-	buf  [32 << 10]byte
-	rest []byte // of buf, not yet given out
-	cr   bool   // the last octet given out was a CR
+	buf  *[canonicalBuffer]byte // nil at the end
+	rest []byte                 // of buf, not yet given out
+	cr   bool                   // the last octet given out was a CR
 	err  error
 }
 
@@ -255,6 +263,7 @@ func (c *canonical) Read(p []byte) (int, error) {
 	for n < len(p) {
 		if len(c.rest) == 0 {
 			if n > 0 || c.err != nil {
+				c.release()
 				break
 			}
 			var m int
@@ -268,6 +277,14 @@ func (c *canonical) Read(p []byte) (int, error) {
 		return 0, c.err
 	}
 	return n, nil
+}
+
+// release gives the buffer back when nothing more comes.
+func (c *canonical) release() {
+	if c.err != nil && c.buf != nil && len(c.rest) == 0 {
+		canonicalBuffers.Put(c.buf)
+		c.buf, c.rest = nil, nil
+	}
 }
 
 // give copies at least one octet and at most up to the end of a line.
