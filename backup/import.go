@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -57,7 +58,7 @@ func (i Import) Run(ctx context.Context) (Report, error) {
 		run:    &run{Job: Job{Archive: i.Archive, Watch: i.Watch, Stop: i.Stop}},
 		commit: committer{archive: i.Archive},
 		holds:  map[string]*holdings{},
-		nth:    map[nthKey]int{},
+		nth:    map[nthKey]uint32{},
 		links:  map[mail.Ref][]link{},
 		ran:    map[string]bool{},
 
@@ -82,19 +83,20 @@ type importing struct {
 	commit committer
 	places places
 	holds  map[string]*holdings
-	nth    map[nthKey]int // how many of one content were come upon
+	nth    map[nthKey]uint32 // how many of one content were come upon
 	links  map[mail.Ref][]link
 	ran    map[string]bool
 
 	underway map[mail.Ref]bool // what is put and not archived yet
 }
 
-// An nthKey is a content in a mailbox, in little room: there may be millions.
-type nthKey [16]byte
+// An nthKey is a content in a mailbox, in little room: there may be millions. Two that have one by chance are only
+// counted together.
+type nthKey uint64
 
 func nthKeyOf(ref mail.Ref) nthKey {
 	sum := sha256.Sum256([]byte(ref.Mailbox + "\x00" + ref.UID))
-	return nthKey(sum[:])
+	return nthKey(binary.BigEndian.Uint64(sum[:]))
 }
 
 // A link is a further mailbox of a message that is about to be archived.
@@ -159,7 +161,7 @@ func (m *importing) refOf(mb mail.Mailbox, f Found) mail.Ref {
 	first := mail.ImportRef(mb.Name, f.Identity, 1)
 	key := nthKeyOf(first)
 	m.nth[key]++
-	return mail.ImportRef(mb.Name, f.Identity, m.nth[key])
+	return mail.ImportRef(mb.Name, f.Identity, int(m.nth[key]))
 }
 
 // lost notes a message that cannot be had.

@@ -3,6 +3,7 @@ package mbox
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"hash/maphash"
 	"mime"
 	"regexp"
 	"strconv"
@@ -92,13 +93,26 @@ func shortHash(s string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// FileNames gives every message of one directory a name.
-type FileNames struct{ taken map[string]bool }
+// FileNames gives every message of one directory a name. It keeps hashes of them: there may be millions, and one that is
+// taken by chance costs a number behind the name.
+type FileNames struct{ taken map[uint64]bool }
+
+var nameSeed = maphash.MakeSeed()
+
+// take takes a name, unless it is taken.
+func (n *FileNames) take(name string) bool {
+	key := maphash.String(nameSeed, fold(name))
+	if n.taken[key] {
+		return false
+	}
+	n.taken[key] = true
+	return true
+}
 
 // Message returns a readable name, as 2021-03-04_subject_ab12cd.eml.
 func (n *FileNames) Message(received time.Time, subject string, digest mail.Digest) string {
 	if n.taken == nil {
-		n.taken = map[string]bool{}
+		n.taken = map[uint64]bool{}
 	}
 	title := strings.Join(strings.FieldsFunc(SafeName(decodeSubject(subject), maxSubject), func(r rune) bool {
 		return r == '_' || unicode.IsSpace(r)
@@ -108,10 +122,9 @@ func (n *FileNames) Message(received time.Time, subject string, digest mail.Dige
 	}
 	stem := received.UTC().Format("2006-01-02_") + title + hex.EncodeToString(digest[:3])
 	name := stem
-	for i := 2; n.taken[fold(name)]; i++ { // the same message twice, or one in sixteen million
+	for i := 2; !n.take(name); i++ { // the same message twice, or one in sixteen million
 		name = stem + "-" + strconv.Itoa(i)
 	}
-	n.taken[fold(name)] = true
 	return name + ".eml"
 }
 
