@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mailhaul/mailhaul/internal/archive"
@@ -60,7 +61,6 @@ func (i Import) Run(ctx context.Context) (Report, error) {
 		holds:  map[string]*holdings{},
 		nth:    map[nthKey]uint32{},
 		links:  map[mail.Ref][]link{},
-		ran:    map[string]bool{},
 
 		underway: map[mail.Ref]bool{},
 	}
@@ -85,7 +85,6 @@ type importing struct {
 	holds  map[string]*holdings
 	nth    map[nthKey]uint32 // how many of one content were come upon
 	links  map[mail.Ref][]link
-	ran    map[string]bool
 
 	underway map[mail.Ref]bool // what is put and not archived yet
 }
@@ -120,6 +119,7 @@ func (m *importing) take(f Found) error {
 		return m.stopped()
 	}
 	var home mail.Ref
+	var in []string
 	for _, w := range f.Mailboxes {
 		if !m.places.room(w) {
 			m.report.Listed++
@@ -127,7 +127,10 @@ func (m *importing) take(f Found) error {
 			continue
 		}
 		mb := m.places.of(w)
-		m.ran[mb.Name] = true
+		if slices.Contains(in, mb.Name) {
+			continue // two of its folders are one here
+		}
+		in = append(in, mb.Name)
 		ref := m.refOf(mb, f)
 		m.report.Listed++
 		known, err := m.known(mb, ref, f)
@@ -280,11 +283,6 @@ func (m *importing) finish() error {
 	}
 }
 
-// noteRan notes the mailboxes, so that nobody takes them for some that no run has come to.
-func (m *importing) noteRan() error {
-	var names []string
-	for name := range m.ran {
-		names = append(names, name)
-	}
-	return m.Archive.Ran(names...)
-}
+// noteRan notes the mailboxes that there were none of before, so that nobody takes them for some of the account that no run
+// has come to.
+func (m *importing) noteRan() error { return m.Archive.Ran(m.places.made()...) }

@@ -12,10 +12,11 @@ type places struct {
 	delim  rune
 	byPath map[string]mail.Mailbox
 	byRole map[mail.Role]mail.Mailbox
+	fresh  map[string]bool // names of those that were none before
 }
 
 func newPlaces(boxes []archive.Mailbox) places {
-	p := places{byPath: map[string]mail.Mailbox{}, byRole: map[mail.Role]mail.Mailbox{}}
+	p := places{byPath: map[string]mail.Mailbox{}, byRole: map[mail.Role]mail.Mailbox{}, fresh: map[string]bool{}}
 	for _, mb := range boxes {
 		if p.delim == 0 {
 			p.delim = mb.Delim
@@ -80,10 +81,21 @@ func (p places) of(w Wherein) mail.Mailbox {
 		mb = mail.Mailbox{Name: mail.Inbox, Delim: p.delim, Role: mail.RoleInbox, Subscribed: true}
 	}
 	p.byPath[key] = mb
+	p.fresh[mb.Name] = mb.Role != mail.RoleInbox
 	if mb.Role != mail.RoleNone {
 		p.byRole[mb.Role] = mb
 	}
 	return mb
+}
+
+// made returns the names of the mailboxes that are new.
+func (p places) made() (names []string) {
+	for name, new := range p.fresh {
+		if new {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func viewFor(r mail.Role) mail.Role {

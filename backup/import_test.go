@@ -109,6 +109,8 @@ func TestImportLabels(t *testing.T) {
 		p[i].folders = append(p[i].folders, "New") // somebody has labelled them
 	}
 	mustBring(t, dir, p, 11, 7, 0, 4)
+	p[0].folders = append(p[0].folders, "INBOX", "inbox") // which are one
+	mustBring(t, dir, p, 11, 11, 0, 0)
 	a, err := archive.View(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -111,7 +111,7 @@ func (r *run) lookedThrough(mailboxes []archive.Mailbox) (bool, error) {
 	views := r.layout.views()
 	some, all := false, true
 	for _, mb := range mailboxes {
-		if !r.isShown(mb) || slices.Contains(views, mb.Name) {
+		if !r.isShown(mb) || mb.Gone || slices.Contains(views, mb.Name) {
 			continue
 		}
 		_, seen := states[mb.Name]

@@ -42,7 +42,7 @@ type Mailbox struct {
 	Octets   int64 // of the canonical forms
 	Damaged  int   // of the messages: their files are missing or damaged
 	Imported int   // of the messages: they came from files
-	Gone     bool  // the source has no such mailbox any more, and no message in it came from a file
+	Gone     bool  // the source has no such mailbox, or has none any more
 	Ran      time.Time
 }
 
@@ -57,7 +57,6 @@ func (a *Archive) Mailboxes() ([]Mailbox, error) {
 			var mb Mailbox
 			var ran int64
 			err := scan(&mb.Name, &mb.Delim, &mb.Role, &mb.NoSelect, &mb.Subscribed, &mb.Gone, &ran, &mb.Messages, &mb.Octets, &mb.Damaged, &mb.Imported)
-			mb.Gone = mb.Gone && mb.Imported == 0 // no source ever showed those, and none can take them back
 			mb.Ran = timeOf(ran)
 			all = append(all, mb)
 			return err
