@@ -181,6 +181,9 @@ func (t *terminal) repair(ctx context.Context, i *interrupt, o *verifyOptions, d
 	}
 	if n := countMessages(left); n > 0 && o.from == "" {
 		rep.Hint = fmt.Sprintf("%d messages are to be fetched again: mailhaul backup does it, or verify --repair with --source ACCOUNT", n)
+		if a.HoldsImports() {
+			rep.Hint += "; for those that were imported, mailhaul import does it"
+		}
 	}
 	return cmp.Or(err, rerr)
 }
