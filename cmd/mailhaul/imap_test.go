@@ -231,7 +231,8 @@ func (m *bigMove) restore(what, user string, want destinationReport, flags ...st
 	rep, said := m.run(what, append([]string{"restore", m.archive, m.tap.url(user)}, flags...)...)
 	got := *rep.Destination
 	got.Bytes, got.Archived = 0, 0
-	if got != want || said.verbs["APPEND"] != want.Appended {
+	appends := said.verbs["APPEND"] // each of one message or of many
+	if got != want || appends > want.Appended || want.Appended > 128*appends {
 		m.t.Errorf("%s: %+v and %d APPENDs, want %+v", what, got, said.verbs["APPEND"], want)
 	}
 }
