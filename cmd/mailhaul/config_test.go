@@ -12,7 +12,7 @@ import (
 // notInJobs are the flags that a job has no key for, and why.
 var notInJobs = map[string]string{
 	"archive": "what the job is", "dry-run": "a job does what it does", "same-account": "said once, not every night", "offline": "of the accounts",
-	"select": "a job is done again and again, and a choice is made once",
+	"select":             "a job is done again and again, and a choice is made once",
 	"insecure-plaintext": "of the accounts", "password-file": "of the accounts", "password-command": "of the accounts", "token-command": "of the accounts",
 	"source-password-file": "of the accounts", "source-password-command": "of the accounts", "source-token-command": "of the accounts",
 	"destination-password-file": "of the accounts", "destination-password-command": "of the accounts", "destination-token-command": "of the accounts",
