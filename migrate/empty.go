@@ -36,7 +36,9 @@ func (r *run) mayLackFolders() (bool, error) {
 }
 
 // isShown reports whether the source shows the mailbox, and mail could be in it.
-func (r *run) isShown(mb archive.Mailbox) bool { return !mb.NoSelect && (!mb.Gone || mb.Imported > 0 || r.IncludeGone) }
+func (r *run) isShown(mb archive.Mailbox) bool {
+	return !mb.NoSelect && (!mb.Gone || mb.Imported > 0 || r.IncludeGone)
+}
 
 // makeFolder sees to it that a mailbox that the source shows is at the destination, be it empty, and is subscribed to
 // if it is at the source. What a person has done about it there since is left as it is: of a mailbox of which mail was
