@@ -23,16 +23,17 @@ import (
 const importHelp = `Import brings mail that is in files into ARCHIVE, which is made when it is not
 there: an mbox of any dialect, a profile or a folder of Thunderbird, a Takeout of
 Google Mail, directories of EML files, Maildirs, mail of Apple Mail (emlx), and zip
-files of all that. Directories become folders; so do Gmail's labels, in whatever
-language. Flags are taken over where there are some; where a format has no place for
+files of all that. Directories become folders; so do Gmail's labels, in any of 29
+languages. Flags are taken over where there are some; where a format has no place for
 them, mail counts as read.
 
 What the archive has already is not brought twice: import again when the file has
 grown. What the account has brought into a folder is recognised there, be it that
 another program has written into its header; and what was imported first, the next
-backup recognises. Flags of what is there already are not changed. Of a message that Thunderbird has deleted and not taken out of its file yet, nothing
-is brought. The lines that Thunderbird and Takeout keep on top of each message are read
-for what they say and are not part of the message; else no octet is changed.
+backup recognises. Flags of what is there already are not changed. Of a message that
+Thunderbird has deleted and not taken out of its file yet, nothing is brought. The
+lines that Thunderbird and Takeout keep on top of each message are read for what they
+say and are not part of the message; else no octet is changed.
 `
 
 type importOptions struct {

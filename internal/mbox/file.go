@@ -85,48 +85,71 @@ func (p *Pile) mbox(ctx context.Context, f *file, fn func(*Message) error) error
 		return err
 	}
 	p.say(f, form)
-	r := NewReader(io.LimitReader(in, f.size), at, f.size, form) // what is added meanwhile is for the next time
-	side, done := p.indexOf(f.name + IndexExt)
-	defer done()
-	folder := p.folderOf(f.name, oneMbox)
-	if side != nil && form.Own {
-		folder = p.beneath(side.head.folder())
+	b := &box{Pile: p, file: f, folder: p.folderOf(f.name, oneMbox)}
+	b.r = NewReader(io.LimitReader(in, f.size), at, f.size, form) // what is added meanwhile is for the next time
+	if form.Own {
+		side, done := p.indexOf(f.name + IndexExt)
+		defer done()
+		b.beside(side)
 	}
-	for last := int64(0); ; last = r.pos {
+	for {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		switch err := r.Next(); {
-		case err == io.EOF:
+		if err := b.r.Next(); err == io.EOF {
 			return nil
-		case err != nil:
+		} else if err != nil {
 			return err
 		}
-		m := &Message{Folders: []Folder{folder}, Where: fmt.Sprintf("%s, octet %d", f.name, r.Start)}
-		err := p.load.load(m, r, func() (io.ReadCloser, error) { return again(f, form, r.Start, r.End) })
-		if isTrouble(err) {
-			return err
-		}
-		m.Err = err
-		p.inMbox(m, r)
-		if form.Own && side != nil {
-			if line, ok := side.next(); !ok || !line.apply(m) {
-				side = nil // from here on it is about others
-			}
-		}
-		m.Taken = r.pos - last
-		if r.atEnd() && p.changed(f) {
-			return nil // nobody knows how much of the last message was there
-		}
-		if last == 0 && isInternal(m.head()) {
-			p.Notes = append(p.Notes, f.name+" begins with what a mail program has written for itself; that is no mail, and not imported")
-			p.tell(m.Taken)
-			continue
-		}
-		if err := p.give(m, r.Books.Deleted, fn); err != nil {
+		if err := b.message(fn); err != nil {
 			return err
 		}
 	}
+}
+
+// A box is an mbox that is being read.
+type box struct {
+	*Pile
+	file   *file
+	r      *Reader
+	folder Folder
+	index  *index // nil: there is none, or what it says is about others from here on
+	taken  int64  // octets of the messages so far
+}
+
+// beside takes in an index.
+func (b *box) beside(x *index) {
+	if b.index = x; x != nil {
+		b.folder = b.beneath(x.head.folder())
+	}
+}
+
+// message hands over the one that the reader is at.
+func (b *box) message(fn func(*Message) error) error {
+	r := b.r
+	m := &Message{Folders: []Folder{b.folder}, Where: fmt.Sprintf("%s, octet %d", b.file.name, r.Start)}
+	err := b.load.load(m, r, func() (io.ReadCloser, error) { return again(b.file, r.form, r.Start, r.End) })
+	if isTrouble(err) {
+		return err
+	}
+	m.Err = err
+	b.inMbox(m, r)
+	if b.index != nil {
+		if line, ok := b.index.next(); !ok || !line.apply(m) {
+			b.index = nil
+		}
+	}
+	first := b.taken == 0
+	m.Taken, b.taken = r.pos-b.taken, r.pos
+	switch {
+	case r.atEnd() && b.changed(b.file): // nobody knows how much of it was there
+		return nil
+	case first && isInternal(m.head()):
+		b.Notes = append(b.Notes, b.file.name+" begins with what a mail program has written for itself; that is no mail, and not imported")
+		b.tell(m.Taken)
+		return nil
+	}
+	return b.give(m, r.Books.Deleted, fn)
 }
 
 // isInternal reports whether a message is the one that UW IMAP and Pine keep at the beginning of a mailbox.
