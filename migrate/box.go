@@ -40,7 +40,8 @@ type box struct {
 	after    map[string]int64    // by key of the share: entries up to this one have been dealt with in this run
 	took     time.Duration       // by the last batch
 	unread   unread
-	pace     int // how much larger batches are than they need be
+	hashed   map[int64]hashed // of the batch at hand, by entry
+	pace     int              // how much larger batches are than they need be
 }
 
 // box returns the mailbox as it is known, to be worked in h's session.
@@ -209,7 +210,7 @@ func uidOf(it mail.Item) uint32 {
 // nearest in size first.
 func (b *box) candidates(e archive.Entry, claimedToo bool) []uint32 {
 	var all []archive.Shown
-	for _, key := range keysOf(hashes(e.Header)) {
+	for _, key := range keysOf(b.hashesOf(e)) {
 		for m := range b.shelf.with(key) {
 			if claimedToo || !b.claimed[m.UID] {
 				all = append(all, m)
@@ -225,6 +226,32 @@ func (b *box) candidates(e archive.Entry, claimedToo bool) []uint32 {
 		uids = append(uids, m.UID)
 	}
 	return uids
+}
+
+// hashed are the keys of a header.
+type hashed struct {
+	header     mail.Header
+	id, fields uint64
+}
+
+// hashesOf returns the keys of an entry; of those of the batch at hand they are made once. A mended copy has a header of
+// its own.
+func (b *box) hashesOf(e archive.Entry) (id, fields uint64) {
+	h, had := b.hashed[e.ID]
+	if !had || h.header != e.Header {
+		h.id, h.fields = hashes(e.Header)
+		h.header = e.Header
+		if b.hashed != nil {
+			b.hashed[e.ID] = h
+		}
+	}
+	return h.id, h.fields
+}
+
+// shownAs returns an entry as it is at the destination.
+func (b *box) shownAs(e archive.Entry, uid uint32) archive.Shown {
+	id, fields := b.hashesOf(e)
+	return archive.Shown{UID: uid, Size: e.Octets, ID: id, Fields: fields}
 }
 
 func distance(a, b int64) int64 { return max(a-b, b-a) }

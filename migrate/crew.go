@@ -242,7 +242,7 @@ type common struct {
 // end at about the same time, and that messages arrive about in their order.
 const (
 	minPart = helpersFrom
-	maxPart = 32
+	maxPart = 64
 )
 
 // part returns what is to be sent next, in batch[from:to]; nothing if from is to.

@@ -25,7 +25,10 @@ type flagging struct {
 
 // flagging returns the one of these.
 func (r *run) flagging(kept, dropped mail.Flags) *flagging {
-	key := fmt.Sprintf("%q %q", kept, dropped)
+	var key string
+	for _, f := range slices.Concat(kept, mail.Flags{"\x00"}, dropped) {
+		key += string(f) + "\n"
+	}
 	f := r.flaggings[key]
 	if f == nil {
 		f = &flagging{kept, dropped}

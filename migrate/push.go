@@ -18,7 +18,7 @@ import (
 // and little is to be looked for after a cut; where the line is fast, it is larger.
 const (
 	batchMessages = 256
-	batchOctets   = 16 << 20
+	batchOctets   = 24 << 20
 	fastest       = 4           // times as large
 	soon          = time.Second // for a batch to be over
 )
@@ -48,10 +48,8 @@ func (r *run) push(ctx context.Context, h *hand, p share) error {
 			return err
 		}
 		b.after[p.key()] = batch[n-1].ID
-		select {
-		case <-r.Stop:
+		if r.stopping() {
 			return cmp.Or(b.readBack(ctx), retry.ErrStopped)
-		default:
 		}
 		if r.halted != nil {
 			return errHalted
@@ -135,6 +133,7 @@ func (b *box) recognise(ctx context.Context, batch []archive.Entry) (rest []arch
 	if err := b.claimStranded(ctx, batch); err != nil {
 		return nil, nil, err
 	}
+	b.hashed = make(map[int64]hashed, len(batch))
 	var maybe []archive.Entry
 	var uids []uint32
 	for _, e := range batch {
@@ -329,7 +328,7 @@ func (b *box) append(ctx context.Context, batch []archive.Entry, s *sending) err
 
 // openWatched opens a message to be sent, and tells of it while it goes.
 func (r *run) openWatched(e archive.Entry) (io.ReadCloser, error) {
-	if r.halting.Load() {
+	if r.halting.Load() || r.stopping() {
 		return nil, errHalted
 	}
 	f, err := r.open(e)
@@ -340,6 +339,16 @@ func (r *run) openWatched(e archive.Entry) (io.ReadCloser, error) {
 		io.Reader
 		io.Closer
 	}{r.Watch.Reader(progress.Destination, f), f}, nil
+}
+
+// stopping reports whether the run is to end: what is under way then is brought, and nothing more.
+func (r *run) stopping() bool {
+	select {
+	case <-r.Stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // answered sorts one entry by the server's answer.
@@ -373,6 +382,6 @@ func (b *box) answered(e archive.Entry, got mail.Stored, err error, s *sending) 
 func (b *box) done(e archive.Entry, uid uint32) archive.Outcome {
 	b.next = max(b.next, uid+1)
 	b.sent[uid] = sentMail{e.ID, b.run.flagging(e.Flags, nil)}
-	b.shelf.sent(uid, e.Header, e.Octets)
+	b.shelf.sent(b.shownAs(e, uid))
 	return b.claim(e, archive.Done, uid)
 }

@@ -133,13 +133,12 @@ func (s *shelf) list(from uint32, all []archive.Shown, next uint32) {
 }
 
 // sent takes a message of ours. Of several sessions one may hear of a later UID first.
-func (s *shelf) sent(uid uint32, h mail.Header, octets int64) {
-	if _, had := s.beyond[uid]; had || uid < s.next {
+func (s *shelf) sent(m archive.Shown) {
+	if _, had := s.beyond[m.UID]; had || m.UID < s.next {
 		return
 	}
-	id, fields := hashes(h)
-	s.beyond[uid] = archive.Shown{UID: uid, Size: octets, ID: id, Fields: fields}
-	s.put(s.beyond[uid])
+	s.beyond[m.UID] = m
+	s.put(m)
 	for m, had := s.beyond[s.next]; had; m, had = s.beyond[s.next] {
 		delete(s.beyond, s.next)
 		s.unsaved = append(s.unsaved, m)

@@ -61,7 +61,7 @@ func TestShelf(t *testing.T) {
 
 func ours(s *shelf, uids ...uint32) {
 	for _, uid := range uids {
-		s.sent(uid, headerOf(uid), 1)
+		s.sent(shownOf(mail.Item{Ref: mail.Ref{UID: fmt.Sprint(uid)}, Header: headerOf(uid), Size: 1}))
 	}
 }
 

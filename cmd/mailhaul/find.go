@@ -55,7 +55,7 @@ func (p *party) parse(ctx context.Context, t *terminal, typed string) error {
 	if err != nil {
 		return p.say(err)
 	}
-	p.typed, p.pace = typed, &dial.Pace{Every: time.Second, Burst: 4}
+	p.typed, p.pace = typed, &dial.Pace{Every: time.Second / 2, Burst: 4}
 	return nil
 }
 
