@@ -24,7 +24,7 @@ test: ## run all tests; those on a real Dovecot are skipped, and say so under -v
 	$(GO) test -timeout 20m $(TESTFLAGS) ./...
 
 # The trials that do one thing a thousand times have no more goroutines than the first time, and are slow enough.
-TRIALS := Anywhere|EveryStep|EveryOctet|Twice|Kill|Memory|Demo|DiskFull|Moved|BeforeItIsSafe|TestIMAP|TwoAtOnce|TestBrief
+TRIALS := Anywhere|EveryStep|EveryOctet|Twice|Kill|Memory|Demo|DiskFull|Moved|BeforeItIsSafe|TestIMAP|TwoAtOnce|TestBrief|TestCompare|LostAnswers
 
 race: ## run the tests under the race detector, but for the long trials
 	$(GO) test -race -timeout 20m -skip '$(TRIALS)' $(TESTFLAGS) ./...
