@@ -381,6 +381,9 @@ func (b *box) answered(e archive.Entry, got mail.Stored, err error, s *sending) 
 // done claims a UID that is ours because an APPEND of ours got it.
 func (b *box) done(e archive.Entry, uid uint32) archive.Outcome {
 	b.next = max(b.next, uid+1)
+	if b.first > 0 { // a folder that was made again gives lower ones than were expected
+		b.first = min(b.first, uid)
+	}
 	b.sent[uid] = sentMail{e.ID, b.run.flagging(e.Flags, nil)}
 	b.shelf.sent(b.shownAs(e, uid))
 	return b.claim(e, archive.Done, uid)
