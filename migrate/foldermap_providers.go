@@ -83,9 +83,8 @@ var unknown = provider{}
 
 // providerOf tells the provider by the host, or by its mailboxes.
 func providerOf(host string, t *tree) *provider {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	for i, p := range providers {
-		if slices.ContainsFunc(p.hosts, func(d string) bool { return host == d || strings.HasSuffix(host, "."+d) }) {
+		if slices.ContainsFunc(p.hosts, func(domain string) bool { return mail.InDomain(host, domain) }) {
 			return &providers[i]
 		}
 	}

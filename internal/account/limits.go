@@ -1,6 +1,6 @@
 package account
 
-import "strings"
+import "github.com/mailhaul/mailhaul/internal/mail"
 
 // An Allowance is how many octets a provider lets go over the wire in a day, from an account and to it; 0: as many
 // as one likes, or nobody knows.
@@ -21,9 +21,8 @@ var allowances = []struct {
 
 // Allowance returns what is known of the account's provider.
 func (a Account) Allowance() Allowance {
-	host := "." + strings.TrimSuffix(a.Host, ".")
 	for _, row := range allowances {
-		if a.Protocol == row.protocol && strings.HasSuffix(host, "."+row.domain) {
+		if a.Protocol == row.protocol && mail.InDomain(a.Host, row.domain) {
 			return row.Allowance
 		}
 	}

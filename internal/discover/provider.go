@@ -10,6 +10,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/mailhaul/mailhaul/internal/account"
+	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
 // A Provider is what the built-in table knows of one.
@@ -66,7 +67,7 @@ func providerByMX(hosts []string) *Provider {
 		longest := 0
 		for i := range providers() {
 			for _, end := range providers()[i].MX {
-				if beneath(host, end) && len(end) > longest {
+				if mail.InDomain(host, end) && len(end) > longest {
 					best, longest = &providers()[i], len(end)
 				}
 			}
@@ -99,8 +100,6 @@ func find(is func(*Provider) bool) *Provider {
 	}
 	return nil
 }
-
-func beneath(host, domain string) bool { return host == domain || strings.HasSuffix(host, "."+domain) }
 
 // starttls stands in the table before a host that has no TLS from the start.
 const starttls = "starttls:"

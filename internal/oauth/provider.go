@@ -3,6 +3,8 @@ package oauth
 import (
 	"slices"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/internal/mail"
 )
 
 // A Provider is where people sign in.
@@ -121,12 +123,9 @@ func ProviderNamed(name string) (Provider, bool) {
 
 // ProviderOf returns the provider whose tokens a mail server takes.
 func ProviderOf(host string) (Provider, bool) {
-	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))
 	for _, p := range providers {
-		for _, domain := range p.Hosts {
-			if strings.HasSuffix(host, "."+domain) {
-				return p, true
-			}
+		if slices.ContainsFunc(p.Hosts, func(domain string) bool { return mail.InDomain(host, domain) }) {
+			return p, true
 		}
 	}
 	return Provider{}, false

@@ -17,13 +17,31 @@ func decoded(encoding string, in *bufio.Reader) io.Reader {
 	return in
 }
 
+// pending is what a decoder has and has not given out yet.
+type pending struct {
+	out   []byte
+	ended bool // nothing more comes
+}
+
+// read gives out some of it; fill decodes more, or ends it.
+func (d *pending) read(p []byte, fill func()) (int, error) {
+	for len(d.out) == 0 {
+		if d.ended {
+			return 0, io.EOF
+		}
+		fill()
+	}
+	n := copy(p, d.out)
+	d.out = d.out[n:]
+	return n, nil
+}
+
 // A base64Reader reads base64, and passes over whatever is none.
 type base64Reader struct {
+	pending
 	in    *bufio.Reader
 	chars [4]byte
 	n     int
-	out   []byte // not given out yet
-	ended bool
 }
 
 var base64Value = func() (is [256]bool) {
@@ -33,17 +51,7 @@ var base64Value = func() (is [256]bool) {
 	return is
 }()
 
-func (b *base64Reader) Read(p []byte) (int, error) {
-	for len(b.out) == 0 {
-		if b.ended {
-			return 0, io.EOF
-		}
-		b.fill()
-	}
-	n := copy(p, b.out)
-	b.out = b.out[n:]
-	return n, nil
-}
+func (b *base64Reader) Read(p []byte) (int, error) { return b.read(p, b.fill) }
 
 // fill decodes some more. Padding ends a group of four, and no more than that: some encoders do a line at a time.
 func (b *base64Reader) fill() {
@@ -72,22 +80,11 @@ func (b *base64Reader) group() {
 
 // A quotedReader reads quoted-printable; an = that is not followed by two digits stands for itself.
 type quotedReader struct {
-	in    *bufio.Reader
-	out   []byte
-	ended bool
+	pending
+	in *bufio.Reader
 }
 
-func (q *quotedReader) Read(p []byte) (int, error) {
-	for len(q.out) == 0 {
-		if q.ended {
-			return 0, io.EOF
-		}
-		q.fill()
-	}
-	n := copy(p, q.out)
-	q.out = q.out[n:]
-	return n, nil
-}
+func (q *quotedReader) Read(p []byte) (int, error) { return q.read(p, q.fill) }
 
 func (q *quotedReader) fill() {
 	q.out = q.out[:0]
