@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	// maxInFlight and maxInFlightOctets bound what is sent without an answer, and so what is unsure after a cut.
+	// maxInFlight and maxInFlightOctets bound what is sent without an answer, and so what is unsure after a cut; of bundles
+	// there may be more messages (maxBundled), not more octets.
 	maxInFlight       = 128
 	maxInFlightOctets = 16 << 20
 	// maxDoubts is how many messages in a row may be refused for a reason that may be the server's until nothing more is

@@ -26,8 +26,8 @@ type Trouble struct {
 
 	// With names capabilities an IMAP server has beside the ordinary ones: CONDSTORE (RFC 7162), OBJECTID (RFC 8474),
 	// X-GM-EXT-1 (of which X-GM-MSGID), XLIST, ID (RFC 2971), MESSAGELIMIT=n (RFC 9738), MOVE (RFC 6851), MULTIAPPEND
-	// (RFC 3502), and the mechanisms of SASL
-	// AUTH=LOGIN, AUTH=CRAM-MD5, AUTH=XOAUTH2 and AUTH=OAUTHBEARER. Others are only announced.
+	// (RFC 3502), and the mechanisms of SASL AUTH=LOGIN, AUTH=CRAM-MD5, AUTH=XOAUTH2 and AUTH=OAUTHBEARER. Others are only
+	// announced.
 	With []string
 
 	// MaxConns is how many connections there may be at once; 0: any number.
